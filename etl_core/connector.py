@@ -1,0 +1,153 @@
+"""What a connector is: the code that knows one kind of integration.
+
+A connector is a class found by its type through the entry-point group `etl_tui.connectors`
+(`etl_core.connectors_registry`). Ours live in `workers/connectors/<type>/`; an installed package may
+bring others. The command line uses `Config` alone (to check what a person gives), a worker all of it::
+
+    connector = SyntheticConnector(SyntheticConnector.Config.model_validate(config))
+    streams = await connector.discover()
+    async for page in connector.extract(ExtractContext(streams=..., checkpoint=..., options=...)):
+        ...  # the page's records are stored; page.checkpoint moves only behind them
+
+A connector holds no database connection and knows nothing of batches, leases or queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+Record = Mapping[str, Any]
+"""One extracted record: field name -> JSON value (str, int, float, bool, None, list, dict).
+
+A field that is absent keeps its old value in the destination; a field that is None becomes NULL.
+"""
+
+JsonObject = dict[str, Any]
+
+SINGLE_PARTITION = "default"
+"""The partition's name where a stream has just one."""
+
+
+class ColumnType(StrEnum):
+    """The types a destination column can have (PostgreSQL's names)."""
+
+    TEXT = "text"
+    BIGINT = "bigint"
+    NUMERIC = "numeric"
+    BOOLEAN = "boolean"
+    TIMESTAMPTZ = "timestamptz"
+    DATE = "date"
+    UUID = "uuid"
+    JSONB = "jsonb"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a stream as it stands in the destination."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A kind of record: its destination columns and the key that identifies a record.
+
+    An empty `key` means append-only: every record is a new row.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stream {self.name}: a column name comes twice")
+        missing = [name for name in self.key if name not in names]
+        if missing:
+            raise ValueError(f"stream {self.name}: key column {missing[0]!r} is not among its columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Where one partition of a stream stands after a page.
+
+    `bookmark` is durable: the next incremental run starts there. `resume` is short-lived: it continues a
+    walk that was broken off, and None says that the walk is complete. A fragment replaces both values.
+    """
+
+    stream: str
+    partition: str
+    bookmark: JsonObject | None
+    resume: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is loaded in one transaction: records of one or several streams, and the checkpoint behind them.
+
+    Pages of one `lane` are loaded strictly in order, so pages that share a checkpoint value or may share a
+    key belong to one lane. `records` may be empty: a page can carry a checkpoint alone. About 5,000 records
+    or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
+    (for progress only).
+    """
+
+    lane: str
+    records: Mapping[str, Sequence[Record]]
+    checkpoint: Sequence[Fragment] = ()
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """The stored checkpoint of one partition, as the last loaded page left it."""
+
+    bookmark: JsonObject | None = None
+    resume: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractContext:
+    """What `extract` gets: where to go on, and what the run was asked for."""
+
+    checkpoint: Mapping[tuple[str, str], PartitionState] = field(default_factory=dict)
+    """(stream, partition) -> state; an absent entry has never been loaded."""
+    legacy_checkpoint: JsonObject | None = None
+    """A document from before the streams had rows of their own, until the connector has upgraded it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def state(self, stream: str, partition: str = SINGLE_PARTITION) -> PartitionState:
+        return self.checkpoint.get((stream, partition), PartitionState())
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Four methods and two facts. Everything raised is a `SourceError` of `etl_core.errors`."""
+
+    type: ClassVar[str]
+    """The integration type, as in `integrations add --type`."""
+    Config: ClassVar[type[BaseModel]]
+    """The integration's configuration; forbids unknown fields, so that a typo is named."""
+
+    def __init__(self, config: Any) -> None: ...
+
+    async def check(self) -> None:
+        """Can we reach and read the source? Raises a SourceError that says what to do."""
+
+    async def discover(self, context: ExtractContext) -> Sequence[Stream]:
+        """The streams this configuration yields, with their columns and keys."""
+
+    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        """Pages in order; each page's checkpoint is true once the page and all before it in its lane are loaded.
+
+        May be cancelled at any await. `discover` was called before on the same instance.
+        """
+
+    def transform(self, stream: Stream, record: Record) -> Record:
+        """From the source's record to a row of `stream` (field name -> value); raises BadRecord."""

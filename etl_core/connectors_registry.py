@@ -1,0 +1,58 @@
+"""Finds connectors by their integration type, ours and those of installed packages alike."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from etl_core.connector import Connector
+from etl_core.errors import InvalidInput
+
+GROUP = "etl_tui.connectors"
+
+
+@cache
+def connector_types() -> tuple[str, ...]:
+    """The installed integration types, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+@cache
+def find_connector(integration_type: str) -> type[Connector]:
+    """The connector class of an integration type.
+
+    Raises:
+        InvalidInput: no installed package offers this type; the message lists those that are there.
+    """
+    for point in entry_points(group=GROUP, name=integration_type):
+        loaded: type[Connector] = point.load()
+        return loaded
+    offered = ", ".join(connector_types()) or "none (is etl-tui installed? `pip install .`)"
+    raise InvalidInput(f"no connector of type {integration_type!r}; installed: {offered}")
+
+
+def check_config(integration_type: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as the connector's model reads it, defaults left out.
+
+    Raises:
+        InvalidInput: naming each field that is unknown, missing or wrong.
+    """
+    model = find_connector(integration_type).Config
+    try:
+        checked = model.model_validate(config)
+    except ValidationError as error:
+        raise InvalidInput(f"config of type {integration_type}: {describe(error)}") from None
+    return checked.model_dump(mode="json", exclude_unset=True)
+
+
+def describe(error: ValidationError) -> str:
+    """Every problem of a pydantic error on one line: `field: what is wrong`."""
+    parts = []
+    for problem in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(step) for step in problem["loc"]) or "value"
+        what = "unknown field" if problem["type"] == "extra_forbidden" else problem["msg"]
+        parts.append(f"{where}: {what}")
+    return "; ".join(parts)

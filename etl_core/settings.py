@@ -1,0 +1,107 @@
+"""Settings of every process, from the environment or a TOML file.
+
+Precedence: environment (`ETL_*`), then the TOML file (`ETL_CONFIG`, else `etl-tui/config.toml` in the
+user's configuration folder, if it is there), then the defaults below. An unknown field in the file is an
+error that names it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from etl_core.errors import InvalidInput
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def config_path() -> Path | None:
+    """The TOML file that is read, or None.
+
+    Raises:
+        InvalidInput: ETL_CONFIG names a file that is not there.
+    """
+    named = os.environ.get("ETL_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise InvalidInput(f"ETL_CONFIG={named}: no such file")
+        return path
+    path = platformdirs.user_config_path("etl-tui") / "config.toml"
+    return path if path.is_file() else None
+
+
+class Settings(BaseSettings):
+    """What a process needs to know before it can ask the database for the rest."""
+
+    model_config = SettingsConfigDict(env_prefix="ETL_", extra="forbid", frozen=True)
+
+    database_url: SecretStr | None = None
+    """PostgreSQL 15+; unset: an embedded server in the user's data folder."""
+    amqp_url: SecretStr | None = None
+    """RabbitMQ 3.10+; unset: the Postgres transport."""
+    tenant: str | None = None
+    """Only this tenant's jobs, where a command or screen shows many."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    claim_interval: Seconds = 5
+    """How often schedulers and workers look for work unasked, in seconds."""
+    heartbeat_interval: Seconds = 2
+    """How often a process says that it is alive, in seconds."""
+    lease_timeout: Seconds = 10
+    """A worker silent for so long by Postgres's clock is lost, in seconds."""
+    finished_rest: Seconds = 60
+    """How long a job shows FINISHED before it rests at READY, in seconds."""
+    stop_timeout: Seconds = 8
+    """How long a stopping worker waits for the batch in hand, in seconds."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file; no `.env` files."""
+        path = config_path()
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        if path is not None:
+            sources.append(TomlConfigSettingsSource(settings_cls, path))
+        return tuple(sources)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidInput: naming the field and the value that cannot be read, or the unknown field of the file.
+    """
+    from etl_core.connectors_registry import describe
+
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        where = config_path()
+        raise InvalidInput(f"settings{f' ({where})' if where else ''}: {describe(error)}") from None
+    except ValueError as error:  # a TOML file that does not parse
+        raise InvalidInput(f"settings ({config_path()}): {error}") from None
+
+
+@cache
+def data_dir() -> Path:
+    """Where this machine keeps our embedded databases.
+
+    As root that is a folder made for it: the embedded server opens every parent folder of its data to its
+    own user, so it must never be HOME.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/etl-tui")
+    return platformdirs.user_data_path("etl-tui")
