@@ -1,0 +1,176 @@
+-- programs: >=0.1
+-- The truth about checkpoints: a row per job, stream and partition, moved in the transaction that loads the data.
+-- etl_jobs.checkpoint_data stays the document that people read: it is assembled whenever a version is cut.
+
+CREATE TABLE job_checkpoints (
+    job_id integer NOT NULL REFERENCES etl_jobs (id) ON DELETE CASCADE,
+    stream text NOT NULL,
+    partition text NOT NULL,
+    bookmark jsonb,
+    resume jsonb,
+    schema_version integer NOT NULL DEFAULT 1,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job_id, stream, partition)
+) WITH (fillfactor = 60);
+COMMENT ON COLUMN job_checkpoints.bookmark IS 'Durable: where the next incremental run starts.';
+COMMENT ON COLUMN job_checkpoints.resume IS 'Short-lived: continues a walk that was broken off; null when it is complete.';
+
+CREATE TABLE job_checkpoint_history (
+    job_id integer NOT NULL REFERENCES etl_jobs (id) ON DELETE CASCADE,
+    version integer NOT NULL,
+    cut_at timestamptz NOT NULL DEFAULT now(),
+    source text NOT NULL CHECK (source IN ('run', 'edit', 'rewind', 'clear', 'migration', 'sql')),
+    run_id bigint REFERENCES job_runs (id) ON DELETE SET NULL,
+    actor text NOT NULL,
+    reason text,
+    changes jsonb NOT NULL,
+    PRIMARY KEY (job_id, version)
+);
+COMMENT ON COLUMN job_checkpoint_history.changes IS
+    'Rows that differ from the version before: [{stream, partition, bookmark, resume, gone}]; or [{document}], a legacy one.';
+
+ALTER TABLE etl_jobs ADD COLUMN checkpoint_version integer NOT NULL DEFAULT 0;
+
+-- Legacy documents are kept whole until their connector turns them into this form.
+INSERT INTO job_checkpoint_history (job_id, version, source, actor, changes)
+SELECT id, 1, 'migration', current_user, jsonb_build_array(jsonb_build_object('document', checkpoint_data))
+FROM etl_jobs
+WHERE checkpoint_data IS NOT NULL;
+UPDATE etl_jobs SET checkpoint_version = 1 WHERE checkpoint_data IS NOT NULL;
+
+-- The document of the rows as they are now, without its version; null when there is none.
+CREATE FUNCTION checkpoint_streams(of_job integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_object_agg(stream, partitions ORDER BY stream)
+    FROM (
+        SELECT
+            stream,
+            jsonb_object_agg(
+                partition,
+                jsonb_strip_nulls(jsonb_build_object('bookmark', bookmark, 'resume', resume))
+                ORDER BY partition
+            ) AS partitions
+        FROM job_checkpoints
+        WHERE job_id = of_job
+        GROUP BY stream
+    ) AS by_stream
+$$;
+
+-- Cuts a version of a job's checkpoint when its rows differ from the document before; returns the version that
+-- holds now. The caller holds the job's row lock. A legacy document stands until a run or a person says something.
+CREATE FUNCTION cut_checkpoint(
+    of_job integer, by_source text, by_actor text, because text, of_run bigint, before_document jsonb
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    now_version integer := (SELECT checkpoint_version FROM etl_jobs WHERE id = of_job);
+    streams constant jsonb := checkpoint_streams(of_job);
+    was_legacy constant boolean := before_document IS NOT NULL AND NOT before_document ? 'streams';
+    moved jsonb;
+BEGIN
+    IF streams IS NULL AND by_source = 'run' AND (before_document IS NULL OR was_legacy) THEN
+        RETURN now_version;
+    END IF;
+
+    WITH
+    old_rows AS (
+        SELECT s.key AS stream, p.key AS partition, p.value AS state
+        FROM jsonb_each(coalesce(before_document -> 'streams', '{}')) AS s
+        CROSS JOIN LATERAL jsonb_each(s.value) AS p
+    ),
+    new_rows AS (
+        SELECT s.key AS stream, p.key AS partition, p.value AS state
+        FROM jsonb_each(coalesce(streams, '{}')) AS s
+        CROSS JOIN LATERAL jsonb_each(s.value) AS p
+    )
+    SELECT jsonb_agg(
+        jsonb_build_object('stream', stream, 'partition', partition)
+        || CASE WHEN n.state IS NULL THEN '{"gone": true}' ELSE n.state END
+        ORDER BY stream, partition
+    )
+    INTO moved
+    FROM old_rows AS o FULL JOIN new_rows AS n USING (stream, partition)
+    WHERE o.state IS DISTINCT FROM n.state;
+
+    IF moved IS NULL AND was_legacy THEN
+        moved := '[{"document": null}]';
+    END IF;
+    IF moved IS NOT NULL THEN
+        now_version := now_version + 1;
+        INSERT INTO job_checkpoint_history (job_id, version, source, run_id, actor, reason, changes)
+        VALUES (of_job, now_version, by_source, of_run, by_actor, because, moved);
+    END IF;
+
+    -- Ours: the trigger below takes every other write of the document over as an edit by hand.
+    PERFORM set_config('etl.checkpoint_writer', 'on', true);
+    UPDATE etl_jobs
+    SET checkpoint_version = now_version,
+        checkpoint_data = CASE
+            WHEN streams IS NOT NULL THEN jsonb_build_object('version', now_version, 'streams', streams)
+        END
+    WHERE id = of_job;
+    PERFORM set_config('etl.checkpoint_writer', 'off', true);
+    RETURN now_version;
+END
+$$;
+
+-- An UPDATE of checkpoint_data by hand is an edit: its rows follow, a version is cut. Refused while the job
+-- runs, and when it cannot be read, because a wrong checkpoint loses or doubles data in silence.
+CREATE FUNCTION take_over_checkpoint_edit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    unreadable text;
+BEGIN
+    IF current_setting('etl.checkpoint_writer', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.status = 'RUNNING' THEN
+        RAISE EXCEPTION 'job % is RUNNING: its checkpoint is not edited now; cancel it or wait', NEW.id
+            USING ERRCODE = 'object_in_use';
+    END IF;
+
+    IF NEW.checkpoint_data IS NOT NULL AND jsonb_typeof(NEW.checkpoint_data) <> 'object' THEN
+        unreadable := 'it is not a JSON object';
+    ELSIF NEW.checkpoint_data ? 'streams' THEN
+        SELECT format('streams.%s is not {partition: {bookmark, resume}}', s.key) INTO unreadable
+        FROM jsonb_each(
+            CASE jsonb_typeof(NEW.checkpoint_data -> 'streams')
+                WHEN 'object' THEN NEW.checkpoint_data -> 'streams'
+                ELSE '{"?": 0}'
+            END
+        ) AS s
+        WHERE jsonb_typeof(s.value) <> 'object'
+           OR EXISTS (
+               SELECT
+               FROM jsonb_each(CASE jsonb_typeof(s.value) WHEN 'object' THEN s.value ELSE '{}' END) AS p
+               WHERE jsonb_typeof(p.value) <> 'object'
+                  OR (CASE jsonb_typeof(p.value) WHEN 'object' THEN p.value - 'bookmark' - 'resume' END) <> '{}'
+           )
+        LIMIT 1;
+    END IF;
+    IF unreadable IS NOT NULL THEN
+        RAISE EXCEPTION 'job %: this checkpoint cannot be read: %', NEW.id, unreadable
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    DELETE FROM job_checkpoints WHERE job_id = NEW.id;
+    IF NEW.checkpoint_data ? 'streams' OR NEW.checkpoint_data IS NULL THEN
+        INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume)
+        SELECT NEW.id, s.key, p.key, nullif(p.value -> 'bookmark', 'null'), nullif(p.value -> 'resume', 'null')
+        FROM jsonb_each(coalesce(NEW.checkpoint_data -> 'streams', '{}')) AS s
+        CROSS JOIN LATERAL jsonb_each(s.value) AS p;
+    END IF;
+
+    IF NEW.checkpoint_data IS NULL OR NEW.checkpoint_data ? 'streams' THEN
+        PERFORM cut_checkpoint(NEW.id, 'sql', current_user::text, NULL, NULL, OLD.checkpoint_data);
+    ELSE
+        INSERT INTO job_checkpoint_history (job_id, version, source, actor, changes)
+        VALUES (
+            NEW.id, OLD.checkpoint_version + 1, 'sql', current_user,
+            jsonb_build_array(jsonb_build_object('document', NEW.checkpoint_data))
+        );
+        UPDATE etl_jobs SET checkpoint_version = OLD.checkpoint_version + 1 WHERE id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER etl_jobs_checkpoint_edit AFTER UPDATE OF checkpoint_data ON etl_jobs
+FOR EACH ROW WHEN (OLD.checkpoint_data IS DISTINCT FROM NEW.checkpoint_data)
+EXECUTE FUNCTION take_over_checkpoint_edit();
