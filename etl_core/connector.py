@@ -89,19 +89,34 @@ class Fragment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reject:
+    """What the source delivered in place of a record of `stream`, and why it is no record.
+
+    For what cannot even be read as one: a torn CSV row, a line that is no JSON. A record that can be read but
+    not used is yielded as usual and refused by `transform` with BadRecord. `payload` is the raw text,
+    shortened by the connector to a few kilobytes.
+    """
+
+    stream: str
+    reason: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What is loaded in one transaction: records of one or several streams, and the checkpoint behind them.
 
     Pages of one `lane` are loaded strictly in order, so pages that share a checkpoint value or may share a
     key belong to one lane. `records` may be empty: a page can carry a checkpoint alone. About 5,000 records
     or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
-    (for progress only).
+    (for progress only). `rejects` are kept with the page as rejected records; the checkpoint passes over them.
     """
 
     lane: str
     records: Mapping[str, Sequence[Record]]
     checkpoint: Sequence[Fragment] = ()
     total: int | None = None
+    rejects: Sequence[Reject] = ()
 
 
 @dataclass(frozen=True, slots=True)
