@@ -1,0 +1,70 @@
+# Everything from a fresh clone: `make demo`, `make check`, `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup demo check check-sql test format snapshot lock upgrade wheel clean
+
+SHELL := /bin/sh
+BIN := .venv/bin
+# More processes than this wait for the one database rather than for a core.
+TEST_PROCESSES ?= 4
+ARGS ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 20
+
+setup: .venv/.dev ## make .venv with all that checks and tests need
+
+.venv/.demo: requirements/demo.txt requirements/uv.txt requirements/build.txt pyproject.toml
+	@[ -e .venv/.dev ] || echo "setting up .venv (once)"
+	@sh .ci/setup demo
+	@touch $@
+
+.venv/.dev: requirements/dev.txt requirements/uv.txt requirements/build.txt pyproject.toml
+	@echo "setting up .venv (once)"
+	@sh .ci/setup dev
+	@touch $@ .venv/.demo
+
+demo: .venv/.demo ## the dashboard on real and made-up jobs, nothing else needed (ARGS="--help")
+	@$(BIN)/etl-tui demo $(ARGS)
+
+check: .venv/.dev check-sql ## ruff, mypy --strict, import-linter, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-sql: .venv/.dev ## the SQL alone
+	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
+
+test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
+	$(BIN)/pytest -q -n auto --maxprocesses $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
+
+format: .venv/.dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+snapshot: .venv/.dev ## take the screens' snapshots anew, after looking at the differences
+	$(BIN)/pytest -q tests/etl_tui --snapshot-update $(ARGS)
+
+# uv keeps the versions that are already locked; `make upgrade` lets go of them.
+LOCK := pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	--no-emit-find-links --no-annotate
+UV = $$(command -v uv || echo $(BIN)/uv)
+
+lock: .venv/.dev ## write requirements/ anew from pyproject.toml (no new versions unless needed)
+	$(UV) $(LOCK) $(LOCK_ARGS) requirements/uv.in -o requirements/uv.txt
+	$(UV) $(LOCK) $(LOCK_ARGS) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(UV) $(LOCK) -c requirements/dev.txt pyproject.toml --extra demo -o requirements/demo.txt
+	$(UV) $(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	@! grep -nE '://|^--(index|extra-index|find-links)' requirements/*.txt
+
+upgrade: ## the lock with the newest versions that pyproject.toml allows
+	@$(MAKE) lock LOCK_ARGS=--upgrade
+
+wheel: .venv/.dev ## build the wheel into dist/
+	$(UV) build --wheel --build-constraints requirements/build.txt
+
+clean: ## remove .venv and every cache
+	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
