@@ -109,7 +109,7 @@ class Page:
     Pages of one `lane` are loaded strictly in order, so pages that share a checkpoint value or may share a
     key belong to one lane. `records` may be empty: a page can carry a checkpoint alone. About 5,000 records
     or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
-    (for progress only). `rejects` are kept with the page as rejected records; the checkpoint passes over them.
+    (for progress only). `rejects` are stored with the page as rejected records; the checkpoint passes them.
     """
 
     lane: str
@@ -159,7 +159,7 @@ class Connector(Protocol):
         """The streams this configuration yields, with their columns and keys."""
 
     def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
-        """Pages in order; each page's checkpoint is true once the page and all before it in its lane are loaded.
+        """Pages in order; a page's checkpoint is true once the page and all before it in its lane are loaded.
 
         May be cancelled at any await. `discover` was called before on the same instance.
         """
