@@ -26,6 +26,8 @@ ALTER TABLE etl_jobs
     DROP COLUMN held_by,
     DROP COLUMN held_until,
     DROP COLUMN not_before,
+    DROP COLUMN off_by,
+    DROP COLUMN off_reason,
     DROP COLUMN last_success_at,
     DROP COLUMN row_version,
     ALTER COLUMN created_at DROP NOT NULL,

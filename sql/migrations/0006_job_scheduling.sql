@@ -104,11 +104,14 @@ ALTER TABLE etl_jobs
     ADD COLUMN held_by text,
     ADD COLUMN held_until timestamptz,
     ADD COLUMN not_before timestamptz,
+    ADD COLUMN off_by text,
+    ADD COLUMN off_reason text,
     ADD COLUMN last_success_at timestamptz,
     ADD COLUMN row_version bigint NOT NULL DEFAULT 1;
 COMMENT ON COLUMN etl_jobs.held IS 'Waits for a person: a refused credential, an edit in progress.';
 COMMENT ON COLUMN etl_jobs.held_until IS 'When the hold ends by itself; null: a person ends it.';
 COMMENT ON COLUMN etl_jobs.not_before IS 'A person''s snooze.';
+COMMENT ON COLUMN etl_jobs.off_by IS 'Who switched it off; null while it is on, or when it never was.';
 COMMENT ON COLUMN etl_jobs.row_version IS 'Raised by every update, so that a screen sees a row once per change.';
 
 -- The job last worked when its last run finished, unless that run failed.

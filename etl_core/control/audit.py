@@ -1,0 +1,60 @@
+"""Who did it: every action of a person leaves an event in `job_events`, in the action's own transaction."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from typing import Any, Self
+
+import asyncpg
+
+from etl_core.store.queries import load
+
+_events = load("events")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person (or the program on its own account) as the audit names it."""
+
+    name: str
+    os_user: str | None = None
+    ssh_origin: str | None = None
+
+    @classmethod
+    def current(cls) -> Self:
+        """The person at this terminal: `ETL_ACTOR` if set, else the operating system's user, and where SSH came from.
+
+        The database role is recorded by the database itself.
+        """
+        try:
+            os_user = getpass.getuser()
+        except (KeyError, OSError):  # a container's uid without a passwd entry
+            os_user = f"uid {os.getuid()}"
+        origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0] or None
+        return cls(os.environ.get("ETL_ACTOR") or os_user, os_user, origin)
+
+
+async def record_event(
+    conn: asyncpg.Connection,
+    action: str,
+    actor: Actor,
+    *,
+    tenant_id: int | None = None,
+    job_id: int | None = None,
+    run_id: int | None = None,
+    **detail: Any,
+) -> None:
+    """Adds an event; call it inside the transaction of the action that it tells of."""
+    await _events.record_event(
+        conn,
+        action=action,
+        actor=actor.name,
+        os_user=actor.os_user,
+        ssh_origin=actor.ssh_origin,
+        tenant_id=tenant_id,
+        job_id=job_id,
+        run_id=run_id,
+        detail=detail,
+    )

@@ -1,0 +1,35 @@
+"""Who owns data, and the external systems that are configured for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class TenantRow(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    name: str
+    active: bool
+    jobs: int
+    integrations: int
+    created_at: datetime | None
+
+
+class IntegrationRow(BaseModel):
+    """An integration; `config` holds secrets only as references (`env:NAME`, `file:/path`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    tenant: str
+    name: str
+    type: str
+    active: bool
+    config: dict[str, Any]
+    jobs: int
+    ready_at: datetime | None
+    wait_reason: str | None

@@ -1,0 +1,52 @@
+"""What every subcommand gets: settings, a database connection when it asks for one, and an output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from etl_tui.cli.output import Output
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from etl_core.settings import Settings
+
+APPLICATION_NAME = "etl-tui"
+
+
+class Context:
+    """Built once by `main`; handlers use it and nothing global."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+
+    @cached_property
+    def settings(self) -> Settings:
+        from etl_core.settings import load_settings
+
+        return load_settings()
+
+    @asynccontextmanager
+    async def connection(self, *, check_schema: bool = True) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to the state database; the embedded one is started when no URL is set.
+
+        Raises:
+            Unreachable: the database does not answer, with what to do.
+            Conflict: its schema is behind or ahead of this program, with the command that mends it.
+        """
+        from etl_core.store.database import connect
+        from etl_core.store.location import database_location
+        from etl_core.store.migrations import check_schema as check
+
+        async with database_location(self.settings) as url:
+            conn = await connect(url, application_name=APPLICATION_NAME)
+            try:
+                if check_schema:
+                    await check(conn)
+                yield conn
+            finally:
+                await asyncio.shield(conn.close())

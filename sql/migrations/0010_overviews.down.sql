@@ -1,0 +1,2 @@
+-- Views hold no data.
+DROP VIEW job_overview, run_overview;

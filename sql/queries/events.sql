@@ -1,0 +1,10 @@
+-- The audit.
+
+-- name: record_event(action, actor, os_user, ssh_origin, tenant_id, job_id, run_id, detail)!
+-- One action of a person or of the program; the database adds its own role and clock.
+INSERT INTO job_events (action, actor, os_user, ssh_origin, tenant_id, job_id, run_id, detail)
+VALUES (
+    :action, :actor, :os_user, :ssh_origin,
+    coalesce(:tenant_id, (SELECT j.tenant_id FROM etl_jobs AS j WHERE j.id = :job_id)),
+    :job_id, :run_id, :detail
+);
