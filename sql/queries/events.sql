@@ -8,3 +8,11 @@ VALUES (
     coalesce(:tenant_id, (SELECT j.tenant_id FROM etl_jobs AS j WHERE j.id = :job_id)),
     :job_id, :run_id, :detail
 );
+
+-- name: lost_workers_of_run(run_id, at_most)
+-- The workers that were lost on a run, newest first.
+SELECT detail ->> 'worker' AS worker
+FROM job_events
+WHERE run_id = :run_id AND action = 'worker_lost'
+ORDER BY id DESC
+LIMIT :at_most;

@@ -1,0 +1,50 @@
+"""Claims: the scheduler's of due jobs, a worker's of ready runs. The rows are the queue; a ring only says "look"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from etl_core.store.queries import load
+
+_dispatch = load("dispatch")
+
+MOST_CLAIMS = 500
+"""Jobs a statement: 72,000 claims a second at this size, 34,500 at 100 (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run that this worker holds, until it settles, is released, or its lease is raised by another."""
+
+    id: int
+    job_id: int
+    tenant_id: int
+    lease: int
+    losses: int
+    extract_done: bool
+    options: dict[str, Any]
+    trigger: str
+    job_name: str
+    tenant: str
+    integration: str | None
+    integration_type: str | None
+    config: dict[str, Any] | None
+    legacy_checkpoint: dict[str, Any] | None
+
+
+async def claim_due_jobs(conn: asyncpg.Connection, *, lost_after: float) -> list[int]:
+    """Turns due jobs into QUEUED runs, as many as the workers alive can take; the ids of the runs."""
+    capacity = await _dispatch.claim_capacity(conn, lost_after=lost_after)
+    if not capacity:
+        return []
+    claimed = _dispatch.claim_due(conn, at_most=min(capacity, MOST_CLAIMS))
+    return [row["id"] async for row in claimed]
+
+
+async def claim_run(conn: asyncpg.Connection, worker_id: int) -> ClaimedRun | None:
+    """The best ready run, now leased to this worker; None when nothing is ready."""
+    row = await _dispatch.claim_run(conn, worker_id=worker_id)
+    return ClaimedRun(**row) if row else None

@@ -1,0 +1,86 @@
+"""Ends a run when its last batch is accounted for.
+
+Called after every load, at the end of extract, and by the scheduler's sweep. The run is locked in one statement
+and its batches are counted in the next: whoever comes last sees everything the others committed. Counting in the
+locking statement, or without the lock, loses the last batch now and then and leaves a run RUNNING for ever.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from etl_core.models.run import RunState
+from etl_core.rules.outcome import Outcome, RunTally, decide
+from etl_core.store.queries import load
+
+_leases = load("leases")
+_settle = load("settle")
+
+COUNTERS = (
+    "rows_extracted",
+    "rows_new",
+    "rows_changed",
+    "rows_unchanged",
+    "rows_deleted",
+    "rows_rejected",
+    "batches",
+    "bytes",
+)
+
+
+async def settle_run(conn: asyncpg.Connection, run_id: int, *, actor: str) -> Outcome | None:
+    """Ends the run if extract is done and nothing is left to load; None while there is, or when it has ended.
+
+    Args:
+        actor: who moved the checkpoint, as its history names it (`worker 7`, `sweep`).
+    """
+    async with conn.transaction():
+        job = await _leases.lock_job_of_run(conn, run_id=run_id)
+        run = await _leases.lock_run(conn, run_id=run_id)
+        if run is None or not RunState(run["state"]).is_open or not run["extract_done"]:
+            return None
+        tally = await _settle.tally_batches(conn, run_id=run_id)
+        if tally["unloaded"]:
+            return None
+        outcome = decide(
+            RunTally(
+                error_kind=run["error_kind"],
+                error_message=run["error_message"],
+                set_aside_seq=tally["set_aside_seq"],
+                set_aside_error=tally["set_aside_error"],
+                rows_extracted=tally["rows_extracted"],
+                rows_rejected=tally["rows_rejected"],
+                frequent_reasons=[
+                    (row["reason"], row["times"]) async for row in _settle.frequent_reasons(conn, run_id=run_id)
+                ]
+                if tally["rows_rejected"]
+                else (),
+            )
+        )
+        await _settle.finish_run(
+            conn,
+            run_id=run_id,
+            state=outcome.state,
+            counters={name: tally[name] for name in COUNTERS},
+            error_kind=outcome.error_kind,
+            error_message=outcome.error_message,
+        )
+        await _settle.drop_payloads(conn, run_id=run_id)
+        await _settle.cut_checkpoint(
+            conn,
+            job_id=job["id"],
+            source="run",
+            actor=actor,
+            reason=None,
+            run_id=run_id,
+            document_before=job["checkpoint_data"],
+        )
+        await _settle.finish_job(
+            conn,
+            job_id=job["id"],
+            succeeded=outcome.succeeded,
+            error_kind=outcome.error_kind,
+            error_message=outcome.error_message,
+            hold_reason=outcome.hold_reason,
+        )
+        return outcome

@@ -1,0 +1,67 @@
+"""How a run ends: pure rules from what became of its batches to the state of run and job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl_core.errors import ErrorKind
+from etl_core.models.run import RunState
+
+REJECT_SHARE = 0.05
+REJECT_COUNT = 100
+"""A run fails when more than this share *and* more than this count of its records were refused."""
+
+MAX_LOSSES = 3
+"""So many workers lost without a batch stored in between end a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTally:
+    """What became of a run when extract is done and nothing is left to load."""
+
+    error_kind: str | None
+    error_message: str | None
+    set_aside_seq: int | None
+    set_aside_error: str | None
+    rows_extracted: int
+    rows_rejected: int
+    frequent_reasons: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run, and what its job shows of it."""
+
+    state: RunState
+    error_kind: ErrorKind | None = None
+    error_message: str | None = None
+    hold_reason: str | None = None
+    """Set when the job must wait for a person."""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state is RunState.SUCCEEDED
+
+
+def decide(tally: RunTally) -> Outcome:
+    """The first of: an error of extract, a batch that could not be loaded, too many rejects; else success."""
+    if tally.error_kind is not None:
+        kind = ErrorKind(tally.error_kind)
+        message = tally.error_message or "failed without a message"
+        hold = f"{message}; renew the credential, then run it or clear the hold" if kind is ErrorKind.UNAUTHORISED else None
+        return Outcome(RunState.FAILED, kind, message, hold)
+    if tally.set_aside_seq is not None:
+        message = f"batch {tally.set_aside_seq} could not be loaded: {tally.set_aside_error}"
+        return Outcome(RunState.FAILED, ErrorKind.INTERNAL, message)
+    if too_many_rejects(tally.rows_extracted, tally.rows_rejected):
+        share = tally.rows_rejected / tally.rows_extracted
+        reasons = "; ".join(f"{count:,} x {reason}" for reason, count in tally.frequent_reasons)
+        message = f"{tally.rows_rejected:,} of {tally.rows_extracted:,} records rejected ({share:.0%}): {reasons}"
+        return Outcome(RunState.FAILED, ErrorKind.REJECTS, message)
+    return Outcome(RunState.SUCCEEDED)
+
+
+def too_many_rejects(extracted: int, rejected: int) -> bool:
+    """More than 5 % and more than 100 of the records (rejected ones count as extracted)."""
+    return rejected > REJECT_COUNT and rejected > REJECT_SHARE * extracted
