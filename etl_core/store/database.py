@@ -106,9 +106,10 @@ def check_url(url: str) -> None:
         _ = parts.port
     except ValueError as error:
         raise InvalidInput(f"database URL {redact_url(url)}: {redact_text(str(error), url)}") from None
-    if not fits:
+    if not fits:  # then nobody knows where in it a password is
+        named = f" (scheme {parts.scheme})" if "://" in url else ""
         raise InvalidInput(
-            f"database URL {redact_url(url)!r} is not a PostgreSQL URL: postgresql://user@host:5432/database"
+            f"the database URL is not a PostgreSQL URL{named}: write postgresql://user@host:5432/database"
         )
 
 
@@ -156,7 +157,7 @@ def _translate(error: Exception, url: str) -> EtlError:  # noqa: PLR0911 - a lin
     return _translate_network(error, place, what, url)
 
 
-def _translate_network(error: Exception, place: str, what: str, url: str) -> EtlError:
+def _translate_network(error: Exception, place: str, what: str, url: str) -> EtlError:  # noqa: PLR0911
     match error:
         case TimeoutError():
             return Unreachable(f"{place}: no answer in time; is the host right, and no firewall between?")
@@ -190,11 +191,10 @@ def _place(url: str) -> tuple[str, str, str]:
 
 
 async def _prepare(connection: Connection, url: str) -> None:
-    version = connection.get_server_version()
-    if version.major < OLDEST_SERVER:
+    if connection.get_server_version().major < OLDEST_SERVER:
+        version = connection.get_settings().server_version
         raise Unreachable(
-            f"{_place(url)[0]}: server is PostgreSQL {version.major}.{version.minor}; "
-            f"etl-tui needs {OLDEST_SERVER} or newer"
+            f"{_place(url)[0]}: server is PostgreSQL {version}; etl-tui needs {OLDEST_SERVER} or newer"
         )
     # Binary, because COPY in binary knows no text codecs; the first byte of a jsonb is its format's version.
     await connection.set_type_codec(
