@@ -37,7 +37,7 @@ __all__ = ["Applied", "MigrationStatus", "check_schema", "migrate", "rollback", 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A step that was taken; `notices` are what a person should hear of: each row that was mended, and how."""
+    """A step that was taken; `notices` are what a person should hear of: each mended row, and how."""
 
     version: int
     name: str

@@ -6,20 +6,24 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from etl_tui.cli.parser import Subparsers, add_command, add_group
+
 if TYPE_CHECKING:
     from etl_core.store.migrations import Applied
     from etl_tui.cli.context import Context
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def register(subparsers: Subparsers) -> None:
     """Adds `db` and what it can do."""
-    db = subparsers.add_parser("db", help="migrate the state database, look at its schema, go back")
-    commands = db.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = add_group(subparsers, "db", "the schema of the state database: migrate, look, go back")
 
-    up = commands.add_parser(
+    up = add_command(
+        commands,
         "migrate",
-        help="apply pending migrations",
+        migrate,
+        summary="apply pending migrations",
         description="Applies pending migrations, each in one transaction. Lists the rows that it mended.",
+        example="etl-tui db migrate --legacy-timezone Europe/Berlin",
     )
     up.add_argument("--to", type=int, metavar="N", help="stop at this version (default: the newest)")
     up.add_argument(
@@ -34,19 +38,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="adopt the tables of a legacy database as migrations 1 to N (4: all of them)",
     )
-    up.set_defaults(handler=migrate)
 
-    state = commands.add_parser("status", help="list migrations and whether they are applied")
-    state.set_defaults(handler=status)
+    add_command(
+        commands,
+        "status",
+        status,
+        summary="list migrations and whether they are applied",
+        example="etl-tui db status --json",
+    )
 
-    down = commands.add_parser(
+    down = add_command(
+        commands,
         "rollback",
-        help="take migrations back (default: the newest one)",
+        rollback,
+        summary="take migrations back (default: the newest one)",
         description="Takes migrations back, newest first. Refused while a run is open or a process alive.",
+        example="etl-tui db rollback --to 5",
     )
     down.add_argument("--to", type=int, metavar="N", help="take back what is newer than this version")
     down.add_argument("--discard", action="store_true", help="give up what the older schema cannot hold")
-    down.set_defaults(handler=rollback)
 
 
 async def migrate(args: argparse.Namespace, context: Context) -> int:
