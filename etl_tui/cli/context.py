@@ -42,7 +42,7 @@ class Context:
         from etl_core.store.location import database_location
         from etl_core.store.migrations import check_schema as check
 
-        async with database_location(self.settings) as url:
+        async with database_location(self.settings, prepare=check_schema) as url:
             conn = await connect(url, application_name=APPLICATION_NAME)
             try:
                 if check_schema:

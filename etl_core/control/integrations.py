@@ -1,0 +1,79 @@
+"""Integrations: the external systems of a tenant. Each action is one transaction and leaves an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+
+from etl_core.connectors_registry import check_config
+from etl_core.control.audit import Actor, record_event
+from etl_core.control.secret_fields import refuse_secrets_in_clear
+from etl_core.control.tenants import find_tenant
+from etl_core.errors import Conflict, InvalidInput
+from etl_core.models.tenant import IntegrationRow
+from etl_core.rules.names import clean_name
+from etl_core.store.queries import load
+
+_integrations = load("integrations")
+
+
+async def list_integrations(conn: asyncpg.Connection, *, tenant: str | None = None) -> list[IntegrationRow]:
+    """Every integration, or one tenant's, sorted by tenant and name.
+
+    Raises:
+        NotFound: no such tenant.
+    """
+    if tenant is not None:
+        await find_tenant(conn, tenant)
+    return [
+        IntegrationRow.model_validate(dict(row))
+        async for row in _integrations.list_integrations(conn, tenant=tenant)
+    ]
+
+
+async def add_integration(
+    conn: asyncpg.Connection,
+    *,
+    tenant: str,
+    name: str,
+    integration_type: str,
+    config: dict[str, Any],
+    actor: Actor,
+) -> IntegrationRow:
+    """A new integration of a tenant, its configuration checked by its connector's model.
+
+    Raises:
+        InvalidInput: the name, the type, an unknown or wrong field, a secret in clear (never told).
+        NotFound: no such tenant. Conflict: the tenant has an integration of this name.
+    """
+    try:
+        name = clean_name(name, "integration")
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    refuse_secrets_in_clear(integration_type, config)  # first: a model's own message may repeat a value
+    config = check_config(integration_type, config)
+    async with conn.transaction():
+        owner = await find_tenant(conn, tenant)
+        integration_id = await _integrations.add_integration(
+            conn,
+            tenant_id=owner.id,
+            integration_name=name,
+            integration_type=integration_type,
+            config=config,
+        )
+        if integration_id is None:
+            raise Conflict(
+                f"{owner.name} already has an integration {name!r}; `etl-tui integrations list` shows it"
+            )
+        await record_event(
+            conn,
+            "add_integration",
+            actor,
+            tenant_id=owner.id,
+            integration=name,
+            type=integration_type,
+            config=config,
+        )
+        row = await _integrations.integration_by_id(conn, integration_id=integration_id)
+    return IntegrationRow.model_validate(dict(row))

@@ -1,0 +1,49 @@
+"""Where the state database is: the server that the settings name, else the embedded one of this user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl_core.settings import Settings
+
+
+@asynccontextmanager
+async def database_location(settings: Settings, *, prepare: bool = True) -> AsyncIterator[str]:
+    """The URL of the state database, good as long as the context is open.
+
+    Without `settings.database_url` the embedded server in its default folder is started, and let go at the
+    end; it stops when nobody else holds it. With `prepare` its database, when it is still empty, is migrated,
+    so that the first command just works. A server that somebody runs is never migrated unasked.
+
+    Raises:
+        Unreachable: the embedded server is not installed or does not start; says what to do.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    from etl_core.store.embedded.server import default_folder, start
+
+    server = await asyncio.to_thread(start, default_folder())
+    try:
+        url = await asyncio.to_thread(server.url)
+        if prepare:
+            await _migrate_when_empty(url)
+        yield url
+    finally:
+        await asyncio.shield(asyncio.to_thread(server.close))
+
+
+async def _migrate_when_empty(url: str) -> None:
+    from etl_core.store.database import connect
+    from etl_core.store.migrations import migrate, status
+
+    conn = await connect(url, application_name="etl-tui migrate")
+    try:
+        if all(migration.state == "pending" for migration in await status(conn)):
+            await migrate(conn)
+    finally:
+        await asyncio.shield(conn.close())

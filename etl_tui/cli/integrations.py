@@ -1,0 +1,144 @@
+"""`etl-tui integrations`: the external systems of a tenant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl_core.errors import ExitCode, InvalidInput
+from etl_tui.cli.parser import add_command, add_group
+
+if TYPE_CHECKING:
+    from etl_tui.cli.context import Context
+    from etl_tui.cli.parser import Subparsers
+
+DESCRIPTION = """\
+A new integration of a tenant, checked by its connector. A secret is given as a reference only and read where
+the job runs: env:NAME (an environment variable of the worker) or file:/path (a file on the worker's machine).
+One in clear is refused. Give it to a job with `etl-tui jobs settings JOB --integration NAME`, or make a job
+on it with `etl-tui jobs add`."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Adds `integrations list|add`."""
+    group = add_group(
+        subparsers, "integrations", "list and add integrations, the systems that jobs read from"
+    )
+    listing = add_command(
+        group,
+        "list",
+        list_all,
+        summary="all integrations, with how many jobs use each",
+        example="etl-tui integrations list --tenant acme",
+    )
+    listing.add_argument(
+        "--tenant", metavar="NAME", help="only this tenant's (default: ETL_TENANT, else all)"
+    )
+    add = add_command(
+        group,
+        "add",
+        add_one,
+        summary="a new integration of a tenant",
+        description=DESCRIPTION,
+        example="etl-tui integrations add acme github --type github --config @github.json\n"
+        """  with github.json:  {"token": "env:GITHUB_TOKEN", "organisations": ["octo"]}""",
+    )
+    add.add_argument("tenant", metavar="TENANT", help="whose it is")
+    add.add_argument("name", metavar="NAME", help="what it is called; unique in the tenant")
+    add.add_argument(
+        "--type", required=True, metavar="TYPE", help="the connector; `etl-tui doctor` lists them"
+    )
+    add.add_argument(
+        "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"
+    )
+
+
+async def list_all(arguments: argparse.Namespace, context: Context) -> int:
+    """Prints the integrations; `--json`: an array of IntegrationRow."""
+    from etl_core.control.integrations import list_integrations
+
+    tenant = arguments.tenant or context.settings.tenant
+    async with context.connection() as conn:
+        integrations = await list_integrations(conn, tenant=tenant)
+    if context.output.json:
+        context.output.emit(integrations)
+    elif not integrations:
+        context.output.line("no integrations yet; `etl-tui integrations add --help` shows how to make one")
+    else:
+        context.output.table(
+            ("ID", "TENANT", "INTEGRATION", "TYPE", "JOBS", "NOTE"),
+            [
+                (row.id, row.tenant, row.name, row.type, row.jobs, row.wait_reason if row.ready_at else None)
+                for row in integrations
+            ],
+        )
+    return ExitCode.DONE
+
+
+async def add_one(arguments: argparse.Namespace, context: Context) -> int:
+    """Adds an integration; `--json`: its IntegrationRow."""
+    from etl_core.control.audit import Actor
+    from etl_core.control.integrations import add_integration
+
+    config = read_config(arguments.config)
+    async with context.connection() as conn:
+        row = await add_integration(
+            conn,
+            tenant=arguments.tenant,
+            name=arguments.name,
+            integration_type=arguments.type,
+            config=config,
+            actor=Actor.current(),
+        )
+    if context.output.json:
+        context.output.emit(row)
+    else:
+        context.output.line(
+            f"integration {row.tenant}/{row.name} of type {row.type} added; "
+            f"`etl-tui jobs settings {row.tenant}/JOB --integration {row.name}` gives it to a job"
+        )
+    return ExitCode.DONE
+
+
+def read_config(argument: str) -> dict[str, Any]:
+    """The object that `--config` gives, in place or as `@file`.
+
+    Raises:
+        InvalidInput: the file cannot be read, or it is no JSON object; with line and column, never the text,
+            which may hold a secret.
+    """
+    text, where = argument, "--config"
+    if argument.startswith("@"):
+        where = argument[1:]
+        try:
+            text = Path(where).expanduser().read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise InvalidInput(f"--config @{where}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise InvalidInput(f"--config @{where}: not a text file in UTF-8") from None
+    try:
+        config = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"{where}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{where}: {error}") from None
+    if not isinstance(config, dict):
+        raise InvalidInput(f'{where}: a JSON object is wanted, as in {{"path": "..."}}')
+    return config
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the field {name!r} comes twice")
+        fields[name] = value
+    return fields
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON value")

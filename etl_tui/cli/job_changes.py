@@ -1,0 +1,170 @@
+"""`etl-tui jobs settings|enable|disable|add`: what changes a job."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from etl_core.errors import Conflict, ExitCode, InvalidInput
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from etl_core.control.audit import Actor
+    from etl_core.models.job import JobDetails, JobSettingsResponse
+    from etl_tui.cli.context import Context
+
+_DEFAULT_RETRY_MINUTES = 15
+_ATTEMPTS = 5
+"""A job's row moves whenever a run begins or ends: it is read again so often before that is a conflict."""
+
+
+async def change_settings(arguments: argparse.Namespace, context: Context) -> int:
+    """Changes intervals, integration or both in one transaction; `--json`: a JobSettingsResponse."""
+    from etl_core.control.audit import Actor
+    from etl_core.control.jobs import assign_integration, find_job
+
+    schedule = _minutes("--schedule", arguments.schedule)
+    retry = _minutes("--retry", arguments.retry)
+    integration: str | None = arguments.integration
+    if schedule is None and retry is None and integration is None:
+        raise InvalidInput("jobs settings: nothing to change; give --schedule, --retry or --integration")
+    actor = Actor.current()
+    async with context.connection() as conn:
+        job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
+        async with conn.transaction():  # both or nothing
+            told = []
+            if integration is not None:
+                job = await assign_integration(conn, job_id, integration, actor)
+                told.append(f"{job.tenant}/{job.job_name} reads from {job.integration}")
+            if schedule is not None or retry is not None:
+                response = await _change_intervals(conn, job_id, schedule, retry, actor)
+                told.append(response.message)
+            else:
+                response = _unchanged_intervals(job)
+    response = response.model_copy(update={"message": "; ".join(told)})
+    if context.output.json:
+        context.output.emit(response)
+    else:
+        context.output.line(response.message)
+    return ExitCode.DONE
+
+
+async def _change_intervals(
+    conn: asyncpg.Connection, job_id: int, schedule: int | None, retry: int | None, actor: Actor
+) -> JobSettingsResponse:
+    """Sets what is given and keeps the other as it is at that moment."""
+    from etl_core.control import jobs
+
+    for attempt in range(_ATTEMPTS):
+        job = await jobs.show_job(conn, job_id)
+        request = jobs.settings_request(
+            job.schedule_interval_minutes if schedule is None else schedule,
+            job.retry_interval_minutes if retry is None else retry,
+        )
+        # Only what is kept must not have moved; what a person gave counts whatever it was.
+        kept = None if schedule is not None and retry is not None else job.row_version
+        try:
+            return await jobs.change_settings(conn, job_id, request, actor, expected_version=kept)
+        except Conflict:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def enable(arguments: argparse.Namespace, context: Context) -> int:
+    """Switches a job on; `--json`: its JobRow."""
+    return await _switch(arguments.job, context, active=True)
+
+
+async def disable(arguments: argparse.Namespace, context: Context) -> int:
+    """Switches a job off; `--json`: its JobRow."""
+    return await _switch(arguments.job, context, active=False, reason=arguments.reason)
+
+
+async def _switch(reference: str, context: Context, *, active: bool, reason: str | None = None) -> int:
+    from etl_core.control.audit import Actor
+    from etl_core.control.jobs import find_job, set_active
+
+    async with context.connection() as conn:
+        job_id = await find_job(conn, reference, tenant=context.settings.tenant)
+        job = await set_active(conn, job_id, active, Actor.current(), reason=reason)
+    if context.output.json:
+        context.output.emit(job)
+        return ExitCode.DONE
+    name = f"{job.tenant}/{job.job_name}"
+    context.output.line(f"{name} is {'on' if active else 'off'}")
+    if active and job.integration is None:
+        context.output.notice(
+            f"it has no integration yet and will not run: `etl-tui jobs settings {name} --integration NAME`"
+        )
+    if not active and job.status == "RUNNING":
+        context.output.notice(f"its run {job.run_id} has started and goes on to its end")
+    return ExitCode.DONE
+
+
+async def add(arguments: argparse.Namespace, context: Context) -> int:
+    """Adds a job; `--json`: its JobRow."""
+    from etl_core.control.audit import Actor
+    from etl_core.control.jobs import add_job
+    from etl_core.rules.intervals import humanise_minutes
+
+    tenant, slash, name = arguments.job.partition("/")
+    if not (slash and tenant and name):
+        raise InvalidInput(f"{arguments.job!r}: name the new job as TENANT/JOB, like acme/payments")
+    schedule = _minutes("--schedule", arguments.schedule)
+    retry = _minutes("--retry", arguments.retry)
+    if schedule is None:
+        raise InvalidInput("--schedule is needed")
+    if retry is None:  # a schedule of 10 minutes must not fail on a default that nobody gave
+        retry = max(1, min(_DEFAULT_RETRY_MINUTES, schedule // 2))
+    async with context.connection() as conn:
+        job = await add_job(
+            conn,
+            tenant=tenant,
+            job_name=name,
+            integration=arguments.integration,
+            schedule_minutes=schedule,
+            retry_minutes=retry,
+            actor=Actor.current(),
+        )
+    if context.output.json:
+        context.output.emit(job)
+    else:
+        context.output.line(
+            f"job {job.tenant}/{job.job_name} ({job.id}) added: every {humanise_minutes(schedule)}, "
+            f"retry after {humanise_minutes(retry)}, from {job.integration}"
+        )
+    return ExitCode.DONE
+
+
+def _unchanged_intervals(job: JobDetails) -> JobSettingsResponse:
+    from etl_core.models.job import JobSettingsResponse
+
+    return JobSettingsResponse(
+        success=True,
+        message="",
+        job_id=job.id,
+        schedule_interval_minutes=job.schedule_interval_minutes,
+        retry_interval_minutes=job.retry_interval_minutes,
+    )
+
+
+def _minutes(option: str, text: str | None) -> int | None:
+    """The minutes that an option gives, None when it is not given.
+
+    Raises:
+        InvalidInput: it cannot be read, or is less than one minute or more than ten years.
+    """
+    if text is None:
+        return None
+    from etl_core.models.job import TEN_YEARS_MINUTES
+    from etl_core.rules.intervals import parse_interval
+
+    try:
+        minutes = parse_interval(text)
+    except (ValueError, ArithmeticError) as error:
+        raise InvalidInput(f"{option}: {error}") from None
+    if not 1 <= minutes <= TEN_YEARS_MINUTES:
+        raise InvalidInput(f"{option} {text}: an interval is 1 minute to ten years")
+    return minutes

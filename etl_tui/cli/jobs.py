@@ -1,0 +1,245 @@
+"""`etl-tui jobs`: the grammar, and the commands that read; `job_changes` and `job_run` hold the others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from etl_core.errors import ExitCode
+from etl_tui.cli import job_changes, job_run
+from etl_tui.cli.output import harmless
+from etl_tui.cli.parser import add_command, add_group
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from etl_core.models.job import JobDetails, JobRow
+    from etl_core.models.run import RunRow
+    from etl_tui.cli.context import Context
+    from etl_tui.cli.parser import Subparsers
+
+RECENT_RUNS = 5
+"""How many runs `jobs show` prints."""
+
+STATUSES = ("READY", "RUNNING", "FINISHED", "FAILED")
+
+_INTERVAL = "minutes, or 90m, 6h, 2 days; at most ten years"
+
+
+def register(subparsers: Subparsers) -> None:
+    """Adds `jobs list|show|run|enable|disable|settings|add`."""
+    group = add_group(subparsers, "jobs", "list, show, run and change jobs")
+
+    listing = add_command(
+        group,
+        "list",
+        list_all,
+        summary="all jobs, when each runs next, and the one most useful thing about it",
+        example="etl-tui jobs list --status FAILED",
+    )
+    listing.add_argument(
+        "--tenant", metavar="NAME", help="only this tenant's (default: ETL_TENANT, else all)"
+    )
+    listing.add_argument("--status", type=str.upper, choices=STATUSES, help="only jobs of this status")
+
+    show = add_command(
+        group,
+        "show",
+        show_one,
+        summary="one job with its checkpoint and last runs",
+        example="etl-tui jobs show acme/GitHub",
+    )
+    _add_job(show)
+
+    run = add_command(
+        group,
+        "run",
+        job_run.run_one,
+        summary="run a job now",
+        description="Runs a job now. One that is off runs once and stays off; a held one may be tried.\n"
+        "Exit code with --wait: 0 when the run succeeded, 1 when it failed or was cancelled.\n"
+        "Ctrl-C ends the waiting, not the run.",
+        example="etl-tui jobs run acme/GitHub --wait",
+    )
+    _add_job(run)
+    run.add_argument("--wait", action="store_true", help="show its progress and end with it")
+    run.add_argument(
+        "--timeout",
+        type=job_run.positive_seconds,
+        metavar="SEC",
+        help="with --wait: give up waiting (exit 1)",
+    )
+
+    enable = add_command(
+        group,
+        "enable",
+        job_changes.enable,
+        summary="switch a job on",
+        example="etl-tui jobs enable acme/Fabric",
+    )
+    _add_job(enable)
+
+    disable = add_command(
+        group,
+        "disable",
+        job_changes.disable,
+        summary="switch a job off",
+        description="Switches a job off. A run that has started goes on; one still queued is cancelled.",
+        example='etl-tui jobs disable acme/Jira --reason "noisy until the release"',
+    )
+    _add_job(disable)
+    disable.add_argument("--reason", metavar="TEXT", help="shown beside the job")
+
+    settings = add_command(
+        group,
+        "settings",
+        job_changes.change_settings,
+        summary="change a job's intervals, or the integration it reads from",
+        description="Changes what is given and leaves the rest. The retry interval must be the shorter one.",
+        example="etl-tui jobs settings acme/GitHub --schedule 4h --retry 15m --integration github",
+    )
+    _add_job(settings)
+    settings.add_argument("--schedule", metavar="MIN", help=f"run every so often: {_INTERVAL}")
+    settings.add_argument("--retry", metavar="MIN", help="after a failure, try again so much later")
+    settings.add_argument("--integration", metavar="NAME", help="an integration of the job's own tenant")
+
+    add = add_command(
+        group,
+        "add",
+        job_changes.add,
+        summary="a new job of a tenant, on from the start",
+        example="etl-tui jobs add acme/payments --integration payments --schedule 1h --retry 15m",
+    )
+    add.add_argument("job", metavar="TENANT/JOB", help="whose it is and what it is called")
+    add.add_argument("--integration", required=True, metavar="NAME", help="what it reads from")
+    add.add_argument("--schedule", metavar="MIN", default="360", help=f"run every so often: {_INTERVAL} (6h)")
+    add.add_argument("--retry", metavar="MIN", help="after a failure, try again so much later (15m, or less)")
+
+
+def _add_job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="JOB", help="its id, or TENANT/JOB_NAME")
+
+
+async def list_all(arguments: argparse.Namespace, context: Context) -> int:
+    """Prints the jobs by name; `--json`: an array of JobRow."""
+    from etl_core.control.feed import JobFeed
+    from etl_core.control.jobs import list_jobs
+    from etl_core.control.tenants import find_tenant
+
+    tenant = arguments.tenant or context.settings.tenant
+    async with context.connection() as conn:
+        if tenant is not None:
+            await find_tenant(conn, tenant)
+        jobs = await list_jobs(conn, tenant=tenant)
+        health = await JobFeed(conn).read_health()
+    shown = [job for job in jobs if arguments.status in (None, job.status)]
+    if context.output.json:
+        context.output.emit(shown)
+    elif not jobs:
+        context.output.line("no jobs yet; `etl-tui tenants add NAME` makes a tenant with its four jobs")
+    else:
+        _print_table(shown, health.now.astimezone(), context)
+        if not (health.workers_alive and health.schedulers_alive):
+            context.output.notice(f"nothing runs by itself now: {_who_is_missing(health.workers_alive)}")
+    return ExitCode.DONE
+
+
+def _who_is_missing(workers: int) -> str:
+    return (
+        "no scheduler alive; start one with `etl-scheduler`"
+        if workers
+        else "no worker alive; start one with `etl-worker`"
+    )
+
+
+def _print_table(jobs: list[JobRow], now: datetime, context: Context) -> None:
+    from etl_core.rules.clock_text import ago_text
+    from etl_core.rules.intervals import short_interval
+    from etl_core.rules.notes import next_text, note_text
+
+    context.output.table(
+        ("ID", "STATUS", "JOB", "EVERY", "RETRY", "LAST RUN", "NEXT", "NOTE"),
+        [
+            (
+                job.id,
+                job.status if job.active else f"{job.status} off",
+                f"{job.tenant}/{job.job_name}",
+                short_interval(job.schedule_interval_minutes),
+                short_interval(job.retry_interval_minutes),
+                ago_text(job.last_run_finished_at or job.last_run_started_at, now),
+                next_text(job, now),
+                note_text(job, now),
+            )
+            for job in jobs
+        ],
+    )
+
+
+async def show_one(arguments: argparse.Namespace, context: Context) -> int:
+    """Prints a job with its checkpoint and newest runs; `--json`: its JobDetails."""
+    from etl_core.control.feed import JobFeed
+    from etl_core.control.jobs import find_job, show_job
+    from etl_core.control.runs import list_runs
+
+    async with context.connection() as conn:
+        job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
+        job = await show_job(conn, job_id)
+        runs = await list_runs(conn, job_id, limit=RECENT_RUNS)
+        now = (await JobFeed(conn).read_health()).now.astimezone()
+    if context.output.json:
+        context.output.emit(job)
+        return ExitCode.DONE
+    _print_details(job, now, context)
+    if runs:
+        context.output.line()
+        _print_runs(runs, now, context)
+    return ExitCode.DONE
+
+
+def _print_details(job: JobDetails, now: datetime, context: Context) -> None:
+    from etl_core.rules.clock_text import ago_text, clock_text
+    from etl_core.rules.intervals import humanise_minutes
+
+    on = "on" if job.active else f"off{f', by {job.off_by}' if job.off_by else ''}"
+    held = (job.hold_reason or "by a person") if job.held else None
+    context.output.fields(
+        [
+            ("job", f"{job.tenant}/{job.job_name} ({job.id})"),
+            ("status", f"{job.status}, {on}"),
+            ("off because", job.off_reason),
+            ("held", held),
+            ("every", humanise_minutes(job.schedule_interval_minutes)),
+            ("retry after", humanise_minutes(job.retry_interval_minutes)),
+            ("integration", f"{job.integration} ({job.integration_type})" if job.integration else "none"),
+            ("due", clock_text(job.due_at, now) if job.due_at else None),
+            ("last started", ago_text(job.last_run_started_at, now)),
+            ("last finished", ago_text(job.last_run_finished_at, now)),
+            ("last success", ago_text(job.last_success_at, now)),
+            ("failures in a row", job.retry_count or None),
+            ("error", job.error_message),
+            ("checkpoint", f"v{job.checkpoint_version}" if job.checkpoint_data else "none"),
+        ]
+    )
+    if job.checkpoint_data:
+        context.output.line(harmless(json.dumps(job.checkpoint_data, indent=2, ensure_ascii=False)))
+
+
+def _print_runs(runs: list[RunRow], now: datetime, context: Context) -> None:
+    from etl_core.rules.clock_text import ago_text
+    from etl_core.rules.counts_text import result_sentence
+
+    context.output.table(
+        ("RUN", "STATE", "TRIGGER", "QUEUED", "RECORDS", "RESULT"),
+        [
+            (
+                run.id,
+                run.state,
+                run.trigger,
+                ago_text(run.queued_at, now),
+                run.rows_extracted,
+                run.error_message or (result_sentence(run) if run.state == "SUCCEEDED" else run.wait_reason),
+            )
+            for run in runs
+        ],
+    )

@@ -1,0 +1,121 @@
+"""The console entry `etl-tui`: without a command the dashboard, with one a command.
+
+Imports are local to where they are needed: `jobs list` must not pay for the dashboard, the broker or the
+scheduler (docs/architecture.md has the figures).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from etl_core.errors import ExitCode, InvalidInput
+from etl_tui.cli.context import Context
+from etl_tui.cli.failures import INTERRUPTED, READER_GONE, report
+from etl_tui.cli.output import Output, ReaderGone
+from etl_tui.cli.parser import PROGRAM, Handler, Parser
+
+COMMANDS = ("db", "jobs", "tenants", "integrations", "doctor", "demo")
+"""Modules of `etl_tui.cli` that register commands, in the order of the help."""
+
+EPILOG = """\
+a job is named by its id or by TENANT/JOB_NAME
+a tenant's integration is added first, then jobs are given it:
+  etl-tui tenants add acme
+  etl-tui integrations add acme github --type github --config @github.json
+  etl-tui jobs settings acme/GitHub --integration github
+  etl-tui jobs run acme/GitHub --wait
+
+environment:
+  ETL_DATABASE_URL   PostgreSQL 15 or newer; unset: an embedded server of this user
+  ETL_AMQP_URL       RabbitMQ; unset: PostgreSQL carries the queues too
+  ETL_TENANT         show only this tenant's jobs
+  ETL_CONFIG         a TOML file with the same settings in lower case, without ETL_
+
+exit codes: 0 done, 1 failed, 2 usage or invalid input, 3 not found,
+            4 conflict (the state does not allow it), 5 service unreachable
+"""
+
+
+class _Version(argparse.Action):
+    """`--version`, read only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from etl_core import __version__
+
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        parser.exit()
+
+
+def build_parser() -> Parser:
+    """The whole grammar; each command's module adds its own."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Autonomous ETL jobs on PostgreSQL. Without a command: the dashboard.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version)
+    parser.add_argument("--ascii", action="store_true", help="dashboard: no glyphs beyond ASCII")
+    parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
+    subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    for name in COMMANDS:
+        module = f"etl_tui.cli.{name}"
+        if find_spec(module) is not None:
+            importlib.import_module(module).register(subparsers)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; every error has been told when it returns."""
+    command = "?"
+    try:
+        arguments = build_parser().parse_args(argv)
+        command = arguments.command or "dashboard"
+        output = Output(json=getattr(arguments, "json", False))
+        handler: Handler | None = getattr(arguments, "handler", None)
+        if handler is None:
+            code = _run_dashboard(arguments, output)
+        else:
+            code = asyncio.run(_run_handler(handler, arguments, output))
+        output.flush()
+    except SystemExit as end:  # argparse: help, version, usage
+        return end.code if isinstance(end.code, int) else ExitCode.FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ReaderGone:
+        # The interpreter flushes once more at its end, which must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except Exception as error:
+        return report(error, command)
+    return code
+
+
+async def _run_handler(handler: Handler, arguments: argparse.Namespace, output: Output) -> int:
+    return await handler(arguments, Context(output))
+
+
+def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
+    if output.json:
+        raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
+    # Textual reads the keys from stdin and draws on stderr.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInput("the dashboard needs a terminal; `etl-tui jobs list` prints the jobs without one")
+    from etl_tui.app.launch import run_dashboard
+
+    return run_dashboard(Context(output).settings, ascii=arguments.ascii, mouse=not arguments.no_mouse) or 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The console entry; ends the process with the exit codes of `etl_core.errors.ExitCode`."""
+    sys.exit(run(argv))

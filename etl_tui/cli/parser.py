@@ -1,0 +1,72 @@
+"""The command line's grammar: one-line errors, `--json` anywhere on the line, an example in every help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from etl_core.errors import ExitCode
+from etl_tui.cli.output import one_line
+
+if TYPE_CHECKING:
+    from etl_tui.cli.context import Context
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    """What `ArgumentParser.add_subparsers` returns; argparse gives it no public name."""
+
+PROGRAM = "etl-tui"
+
+Handler = Callable[[argparse.Namespace, "Context"], Awaitable[int]]
+"""What a command does: returns its exit code, or raises an EtlError to end with one line and its code."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Every command takes `--json`; a wrong line is told in one, where argparse would print its whole usage.
+
+    Each parser below this one is of the same class, so `--json` may stand anywhere on the line.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options["allow_abbrev"] = False  # `--sched` in a script must not change its meaning some day
+        super().__init__(*args, **options)
+        # Suppressed: a parser that does not find it leaves what the one before it found.
+        self.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
+        )
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {one_line(message)}; see `{self.prog} --help`\n")
+        sys.exit(ExitCode.INVALID)
+
+
+def add_group(subparsers: Subparsers, name: str, summary: str) -> Subparsers:
+    """A command that only holds others (`jobs`): without one of them it is an error that lists them."""
+    group = subparsers.add_parser(name, help=summary, description=_sentence(summary))
+    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def add_command(
+    subparsers: Subparsers,
+    name: str,
+    handler: Handler,
+    *,
+    summary: str,
+    example: str,
+    description: str | None = None,
+) -> argparse.ArgumentParser:
+    """A command with its handler; `summary` stands in the list above it, `example` ends its own help."""
+    parser = subparsers.add_parser(
+        name,
+        help=summary,
+        description=description or _sentence(summary),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:]}."
