@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,3 +25,15 @@ class Check(BaseModel):
     status: CheckStatus
     detail: str
     remedy: str | None = None
+
+    @classmethod
+    def ok(cls, check: str, detail: str) -> Self:
+        return cls(check=check, status=CheckStatus.OK, detail=detail)
+
+    @classmethod
+    def warn(cls, check: str, detail: str, remedy: str) -> Self:
+        return cls(check=check, status=CheckStatus.WARN, detail=detail, remedy=remedy)
+
+    @classmethod
+    def fail(cls, check: str, detail: str, remedy: str) -> Self:
+        return cls(check=check, status=CheckStatus.FAIL, detail=detail, remedy=remedy)

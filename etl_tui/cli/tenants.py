@@ -23,7 +23,7 @@ def register(subparsers: Subparsers) -> None:
         add_one,
         summary="a new tenant with its four seeded jobs",
         description="A new tenant. It comes with the jobs Jira, GitHub, Fabric and AD; none runs\n"
-        "before it has an integration (`etl-tui integrations add`, then `etl-tui jobs settings JOB --integration NAME`).",
+        "before it has an integration (`integrations add`, then `jobs settings JOB --integration NAME`).",
         example="etl-tui tenants add acme",
     )
     add.add_argument("name", metavar="NAME", help="up to 200 printable characters without '/'")
