@@ -42,8 +42,7 @@ def register(subparsers: Subparsers) -> None:
         add_one,
         summary="a new integration of a tenant",
         description=DESCRIPTION,
-        example="etl-tui integrations add acme github --type github --config @github.json\n"
-        """  with github.json:  {"token": "env:GITHUB_TOKEN", "organisations": ["octo"]}""",
+        example="""etl-tui integrations add acme app --type git --config '{"path": "/srv/app.git"}'""",
     )
     add.add_argument("tenant", metavar="TENANT", help="whose it is")
     add.add_argument("name", metavar="NAME", help="what it is called; unique in the tenant")

@@ -114,7 +114,7 @@ def check_git() -> Check:
 
 
 def check_terminal() -> Check:
-    """What the dashboard can draw here; SSH does not carry COLORTERM on, so 256 colours are the normal case."""
+    """What the dashboard can draw here; SSH does not pass COLORTERM on: 256 colours are normal."""
     term = os.environ.get("TERM", "")
     encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower()
     truecolour = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")

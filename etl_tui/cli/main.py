@@ -25,12 +25,11 @@ COMMANDS = ("db", "jobs", "tenants", "integrations", "doctor", "demo")
 """Modules of `etl_tui.cli` that register commands, in the order of the help."""
 
 EPILOG = """\
-a job is named by its id or by TENANT/JOB_NAME
-a tenant's integration is added first, then jobs are given it:
+a job is named by its id or by TENANT/JOB_NAME; from nothing to a first run:
   etl-tui tenants add acme
-  etl-tui integrations add acme github --type github --config @github.json
-  etl-tui jobs settings acme/GitHub --integration github
-  etl-tui jobs run acme/GitHub --wait
+  etl-tui integrations add acme app --type git --config '{"path": "/srv/app.git"}'
+  etl-tui jobs add acme/commits --integration app --schedule 1h
+  etl-tui jobs run acme/commits --wait        (with an `etl-worker` running)
 
 environment:
   ETL_DATABASE_URL   PostgreSQL 15 or newer; unset: an embedded server of this user

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from etl_core.errors import ExitCode
 from etl_tui.cli.output import one_line
@@ -13,10 +13,10 @@ from etl_tui.cli.output import one_line
 if TYPE_CHECKING:
     from etl_tui.cli.context import Context
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-    """What `ArgumentParser.add_subparsers` returns; argparse gives it no public name."""
-
 PROGRAM = "etl-tui"
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What `ArgumentParser.add_subparsers` returns; argparse gives it no public name."""
 
 Handler = Callable[[argparse.Namespace, "Context"], Awaitable[int]]
 """What a command does: returns its exit code, or raises an EtlError to end with one line and its code."""
