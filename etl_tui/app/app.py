@@ -1,0 +1,66 @@
+"""The Textual application: look, stylesheet and the ways out. What is shown is the screens' business."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import ExitStack
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.scrollbar import ScrollBar, ScrollBarRender
+
+from etl_tui.app.dashboard import Dashboard
+from etl_tui.app.header import SUBTITLE, TITLE
+from etl_tui.app.source import JobSource
+from etl_tui.app.theme import Look
+
+FIRST_PAINT_SECONDS = 1.0
+"""How long painting is held for the first rows at most."""
+
+
+class PlainScrollBar(ScrollBarRender):
+    """Whole cells only: no block glyphs, and nothing sent again for an eighth of a line."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
+
+
+class DashboardApp(App[int]):
+    """The dashboard on `source`; the look is chosen before, for Textual fixes its colour filters at once."""
+
+    CSS_PATH = "dashboard.tcss"
+    TITLE = TITLE
+    SUB_TITLE = SUBTITLE
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "quit", "quit", show=False)]
+
+    def __init__(self, source: JobSource, look: Look, *, tenant: str | None = None) -> None:
+        # Said to the constructor: only then NO_COLOR takes greys away too.
+        super().__init__(ansi_color=True if look.is_ansi else None)
+        self._source = source
+        self._look = look
+        self._tenant = tenant
+        self._unpainted = ExitStack()
+        self.register_theme(look.textual_theme())
+        self.theme = look.palette.name
+        self.set_class(look.glyphs.ascii, "-ascii")
+        ScrollBar.renderer = PlainScrollBar
+
+    def get_default_screen(self) -> Dashboard:
+        return Dashboard(self._source, self._look, tenant=self._tenant, first_shown=self._paint)
+
+    def on_load(self) -> None:
+        # Painting waits for the first rows: half the bytes of painting an empty frame first.
+        self._unpainted.enter_context(self.batch_update())
+        self.set_timer(FIRST_PAINT_SECONDS, self._paint)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit, 0)
+
+    def _paint(self) -> None:
+        if self._batch_count:
+            self._unpainted.close()
+            # Without it the screen stays blank: what was laid out under the batch counts as painted.
+            self.screen.refresh()

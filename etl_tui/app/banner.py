@@ -1,0 +1,44 @@
+"""One line under the header for what concerns all jobs: no database, no worker, no scheduler."""
+
+from __future__ import annotations
+
+from etl_core.models.health import Health
+from etl_core.rules.job_tone import Tone
+from etl_tui.app.cells import clean
+from etl_tui.app.styled_line import Piece, StyledLine
+from etl_tui.app.theme import Look
+
+
+class Banner(StyledLine):
+    """The gravest thing wins; a lost database says when it is tried next. Gone when all is well."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look, "banner")
+        self._lost: str | None = None
+        self._seconds = 0
+        self._health: Health | None = None
+        self.display = False
+
+    def show_lost(self, error: str, seconds: int) -> None:
+        """The database does not answer; the next try is in `seconds`, 0 while it is tried."""
+        self._lost, self._seconds = clean(error), seconds
+        self._draw()
+
+    def show_health(self, health: Health) -> None:
+        """The database answers, and knows who is alive."""
+        self._lost, self._health = None, health
+        self._draw()
+
+    def _draw(self) -> None:
+        glyph, text = Tone.WAITING, ""
+        if self._lost is not None:
+            # The countdown stands first: everything left of what changes is sent again.
+            glyph = Tone.FAILED
+            when = f"next try in {self._seconds} s" if self._seconds else "trying now"
+            text = f"database unreachable, {when}: {self._lost}"
+        elif self._health is not None and not self._health.schedulers_alive:
+            text = "no scheduler is alive: nothing starts by itself; start one with etl-scheduler"
+        elif self._health is not None and not self._health.workers_alive:
+            text = "no worker is alive: runs wait in the queue; start one with etl-worker"
+        self.display = bool(text)
+        self.show([Piece(f" {glyph.glyph} {text}", self.look.tone(glyph))])

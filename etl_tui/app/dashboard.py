@@ -1,0 +1,217 @@
+"""The dashboard: composes the parts, passes what is live down to them and what people do on to the source."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from etl_core.control.feed import FeedChanges
+from etl_core.errors import EtlError
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
+from etl_core.rules.job_sentence import when_next
+from etl_tui.app.banner import Banner
+from etl_tui.app.clock import DatabaseClock
+from etl_tui.app.columns import full_name
+from etl_tui.app.details_dialog import DetailsDialog
+from etl_tui.app.grid import JobGrid
+from etl_tui.app.header import Header
+from etl_tui.app.help_dialog import HelpDialog
+from etl_tui.app.key_hints import KeyHints
+from etl_tui.app.live import Live
+from etl_tui.app.message_line import MessageLine
+from etl_tui.app.settings_dialog import SettingsDialog
+from etl_tui.app.source import JobSource
+from etl_tui.app.styled_line import Piece, StyledLine
+from etl_tui.app.theme import Look
+
+TICK_SECONDS = 1.0
+ENOUGH_ROWS = 20
+"""Terminals of fewer lines have no second header line."""
+
+
+class Dashboard(Screen[None]):
+    """All jobs, alive. It is the `LiveListener` of its `Live`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "details", "details"),
+        Binding("r", "run_now", "run now"),
+        Binding("s", "settings", "settings"),
+        Binding("o", "switch", "on/off"),
+        Binding("R,ctrl+r", "look_again", "refresh"),
+        Binding("question_mark", "help", "help"),
+        Binding("q", "app.quit", "quit"),
+    ]
+
+    def __init__(
+        self, source: JobSource, look: Look, *, tenant: str | None = None, first_shown: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._source = source
+        self._look = look
+        self._first_shown = first_shown
+        self._jobs: dict[int, JobRow] = {}
+        self._clock = DatabaseClock()
+        self._live = Live(source, self)
+        self._paused = False
+        self._header = Header(look, tenant)
+        self._banner = Banner(look)
+        self._heading = StyledLine(look, "heading")
+        self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
+        self._message = MessageLine(look, self._clock)
+
+    def compose(self) -> ComposeResult:
+        yield self._header
+        yield self._banner
+        yield self._heading
+        yield self._grid
+        yield self._message
+        yield KeyHints(
+            self._look,
+            [
+                (self._look.glyphs.enter, "details"),
+                ("r", "run now"),
+                ("s", "settings"),
+                ("o", "on/off"),
+                ("?", "help"),
+                ("q", "quit"),
+            ],
+        )
+
+    def on_mount(self) -> None:
+        self._grid.focus()
+        self.set_interval(TICK_SECONDS, self._tick)
+        self.run_worker(self._live.follow(), group="live", exclusive=True)
+        self.watch(self.app, "app_focus", self._watch_app_focus, init=False)
+
+    def on_resize(self) -> None:
+        self.set_class(self.app.size.height < ENOUGH_ROWS, "-low")
+
+    # What Live shows
+
+    def show_all(self, jobs: Sequence[JobRow]) -> None:
+        """Every job there is."""
+        self._jobs = {job.id: job for job in jobs}
+        self._show_jobs()
+        self._message.show_job(self._grid.selected)
+        self._first_shown()
+
+    def show_changes(self, changes: FeedChanges) -> None:
+        """Rows that changed, ids that are gone, and the database's time."""
+        self._clock.set(changes.now)
+        for job_id in changes.removed:
+            self._jobs.pop(job_id, None)
+        self._jobs.update((job.id, job) for job in changes.changed)
+        if changes.changed or changes.removed:
+            self._show_jobs()
+
+    def show_health(self, health: Health) -> None:
+        """Who is alive, and the database's time."""
+        self._clock.set(health.now)
+        self._header.show_health(health)
+        self._banner.show_health(health)
+
+    def show_lost(self, error: str, seconds: int) -> None:
+        """No answer from the database; what was shown last stays."""
+        self._header.show_health(None)
+        self._banner.show_lost(error, seconds)
+        self._first_shown()
+
+    def _show_jobs(self) -> None:
+        jobs = sorted(
+            self._jobs.values(), key=lambda job: (job.job_name.casefold(), job.job_name, job.tenant)
+        )
+        self._grid.show_jobs(jobs)
+        self._header.show_totals(jobs)
+
+    def _tick(self) -> None:
+        self._header.show_clock(self._clock.now(), paused=self._paused)
+        if not self._paused:
+            self._grid.tick()
+            self._message.tick()
+
+    def _watch_app_focus(self, focused: bool) -> None:
+        self._paused = not focused
+        if focused:
+            self._live.resume()
+        else:
+            self._live.pause()
+        self._tick()
+
+    # What the parts tell
+
+    @on(JobGrid.Selected)
+    def _follow_cursor(self, event: JobGrid.Selected) -> None:
+        self._message.show_job(event.job)
+
+    @on(JobGrid.LayoutChanged)
+    def _draw_heading(self, event: JobGrid.LayoutChanged) -> None:
+        self._heading.show([Piece(event.layout.heading(), self._look.dim)])
+
+    @on(JobGrid.Opened)
+    def _open_clicked(self) -> None:
+        self.action_details()
+
+    # What people do
+
+    def action_details(self) -> None:
+        if job := self._grid.selected:
+            self.app.push_screen(DetailsDialog(self._source, self._look, job))
+
+    def action_run_now(self) -> None:
+        if job := self._grid.selected:
+            self._act(lambda: self._run_now(job))
+
+    def action_switch(self) -> None:
+        if job := self._grid.selected:
+            self._act(lambda: self._toggle(job))
+
+    def action_settings(self) -> None:
+        if job := self._grid.selected:
+            self.app.push_screen(SettingsDialog(self._source, self._look, job, self._clock), self._saved)
+
+    def action_look_again(self) -> None:
+        self._live.wake(reconcile=True)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpDialog(self._look))
+
+    async def _run_now(self, job: JobRow) -> None:
+        run = await self._source.run_now(job.id)
+        once = "" if job.active else "; it stays off after it"
+        self._message.confirm(f"{full_name(job)}: run {run.id} is queued{once}")
+
+    async def _toggle(self, job: JobRow) -> None:
+        after = await self._source.set_active(job.id, not job.active)
+        if after.active:
+            coming = when_next(after, self._clock.now())
+            self._message.confirm(
+                f"{full_name(job)} is on{f', {coming}' if coming else ''}; o switches it off"
+            )
+        else:
+            going = "; the run under way goes on to its end" if after.status == "RUNNING" else ""
+            self._message.confirm(f"{full_name(job)} is off{going}; o switches it on again")
+
+    def _saved(self, message: str | None) -> None:
+        if message is not None:
+            self._message.confirm(message)
+            self._live.wake()
+
+    def _act(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Runs an action beside the screen; what goes wrong is a line, never the end of the dashboard."""
+
+        async def attempt() -> None:
+            try:
+                await action()
+            except EtlError as refusal:
+                self._message.refuse(str(refusal))
+            except Exception as defect:
+                self._message.refuse(f"unexpected {type(defect).__name__}: {defect}")
+            self._live.wake()
+
+        self.run_worker(attempt(), group="action")

@@ -1,0 +1,25 @@
+"""What dialogs have in common: a frame over the dashboard that Escape closes."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from etl_tui.app.theme import Look
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer]):
+    """Its first child has the class `frame`. Closed by Escape it answers None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close")]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,67 @@
+"""The keys and the colours, on `?`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+
+from etl_core.rules.job_tone import Tone
+from etl_tui.app.dialog import Dialog
+from etl_tui.app.styled_line import Piece
+from etl_tui.app.text_view import TextView
+from etl_tui.app.theme import Look
+
+_KEYS = (
+    ("j k, arrows", "down and up; PgDn PgUp by page; g G, Home End to first and last"),
+    ("Enter", "details of the job, its checkpoint included"),
+    ("r", "run now, whatever the schedule says; a job that is off runs once and stays off"),
+    ("s", "settings: how often it runs, and how soon it is retried"),
+    ("o", "switch off (a run under way goes on to its end) and on again"),
+    ("R, ctrl+r", "compare everything with the database at once"),
+    ("?", "this"),
+    ("q, ctrl+c", "quit"),
+)
+_TONES = (
+    (Tone.READY, "READY", "waits for its next time"),
+    (Tone.RUNNING, "RUNNING", "a run is queued or under way"),
+    (Tone.WAITING, "RUNNING", "the run waits (a rate limit); READY held: the job waits for a person"),
+    (Tone.FINISHED, "FINISHED", "just succeeded; READY again in a minute"),
+    (Tone.FAILED, "FAILED", "failed; retried after the shorter interval"),
+    (Tone.OFF, "off", "switched off: runs only by hand"),
+)
+_NEXT = (
+    ("2m", "starts in two minutes"),
+    ("retry 18m", "tried again after a failure"),
+    ("late 4m", "due since four minutes, and no scheduler or worker took it"),
+)
+
+
+class HelpDialog(Dialog[None]):
+    """Closed by the key that opened it, by q, or by Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,q", "close", "close", show=False)]
+
+    def compose(self) -> ComposeResult:
+        frame = Vertical(classes="frame tall")
+        frame.border_title = "Help"
+        frame.border_subtitle = self.look.glyphs.show("esc close")
+        with frame:
+            yield TextView(self.look)
+
+    def on_mount(self) -> None:
+        view = self.query_one(TextView)
+        view.show_lines(_lines(self.look))
+        view.focus()
+
+
+def _lines(look: Look) -> list[list[Piece]]:
+    lines = [[Piece(f"{key:<12}", look.title), Piece(word, look.text)] for key, word in _KEYS]
+    lines.append([])
+    for tone, word, meaning in _TONES:
+        lines.append([Piece(f"{tone.glyph} {word:<10}", look.tone(tone)), Piece(meaning, look.text)])
+    lines.append([])
+    lines += [[Piece(f"{text:<12}", look.title), Piece(meaning, look.text)] for text, meaning in _NEXT]
+    return lines

@@ -1,0 +1,62 @@
+"""`etl-tui` without a command: opens the database, then gives the terminal to the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from etl_core.settings import Settings
+
+APPLICATION_NAME = "etl-tui dashboard"
+FRAMES_PER_SECOND = 20
+"""Enough for hands; 60 is bytes for a remote terminal."""
+
+
+def run_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool = True) -> int:  # noqa: A002
+    """Shows the dashboard until it is quit (q, SIGTERM, SIGHUP); returns the exit code.
+
+    The database is opened before Textual takes the terminal, so that what is wrong with it is one line on
+    stderr. `ascii` shows no glyphs beyond ASCII; without `mouse` the terminal keeps it (selecting text).
+
+    Raises:
+        InvalidInput, Unreachable, Conflict: the database's URL, the database or its schema.
+    """
+    # Textual reads it when it is imported.
+    os.environ.setdefault("TEXTUAL_FPS", str(FRAMES_PER_SECOND))
+    return asyncio.run(_run(settings, plain=ascii, mouse=mouse))
+
+
+async def _run(settings: Settings, *, plain: bool, mouse: bool) -> int:
+    from etl_core.store.database import connect
+    from etl_core.store.location import database_location
+    from etl_core.store.migrations import check_schema
+
+    async with database_location(settings) as url:
+
+        async def open_connection() -> asyncpg.Connection:
+            conn = await connect(url, application_name=APPLICATION_NAME)
+            try:
+                await check_schema(conn)
+            except BaseException:
+                conn.terminate()
+                raise
+            return conn
+
+        conn = await open_connection()
+
+        from etl_core.control.audit import Actor
+        from etl_tui.app.app import DashboardApp
+        from etl_tui.app.source import DatabaseSource
+        from etl_tui.app.theme import choose_look
+
+        source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
+        try:
+            app = DashboardApp(source, choose_look(plain=plain), tenant=settings.tenant)
+            await app.run_async(mouse=mouse)
+        finally:
+            await source.close()
+        return app.return_code or 0

@@ -1,0 +1,122 @@
+"""Keeps the screen alive: asks for changes once a second while somebody looks, through lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from etl_core.control.feed import FeedChanges
+from etl_core.errors import EtlError, Unreachable
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
+from etl_tui.app.source import JobSource
+
+LOOK_EVERY = 1.0
+HEALTH_EVERY = 5.0
+RECONCILE_EVERY = 30.0
+"""Seconds between comparisons of all versions: for late commits and deletions."""
+BACKOFF = (1, 2, 4, 8, 15, 30)
+"""Seconds before each next try of a lost database; the last one repeats."""
+
+
+class LiveListener(Protocol):
+    """Who shows it. Called in the loop of the screen, one at a time."""
+
+    def show_all(self, jobs: Sequence[JobRow]) -> None: ...
+    def show_changes(self, changes: FeedChanges) -> None: ...
+    def show_health(self, health: Health) -> None: ...
+    def show_lost(self, error: str, seconds: int) -> None: ...
+
+
+class Live:
+    """Runs `follow` for as long as the screen lives; nothing that goes wrong in it ends it."""
+
+    def __init__(self, source: JobSource, listener: LiveListener, *, look_every: float = LOOK_EVERY) -> None:
+        self._source = source
+        self._listener = listener
+        self._look_every = look_every
+        self._watched = asyncio.Event()
+        self._watched.set()
+        self._woken = asyncio.Event()
+        self._reconcile_at = 0.0
+        self._health_at = 0.0
+
+    def pause(self) -> None:
+        """Nobody looks: ask nothing."""
+        self._watched.clear()
+
+    def resume(self) -> None:
+        """Somebody looks again: compare everything at once."""
+        if not self._watched.is_set():
+            self._reconcile_at = self._health_at = 0.0
+            self._watched.set()
+            self.wake()
+
+    def wake(self, *, reconcile: bool = False) -> None:
+        """Look now rather than within the second: after an action, or because a person asked."""
+        if reconcile:
+            self._reconcile_at = self._health_at = 0.0
+        self._woken.set()
+
+    async def follow(self) -> None:
+        """Shows everything, then changes for ever; a lost connection is opened again with growing pauses."""
+        failures = 0
+        connected, error = True, ""
+        while True:
+            await self._watched.wait()
+            try:
+                if not connected:
+                    self._listener.show_lost(error, 0)
+                    await self._source.reconnect()
+                    connected = True
+                await self._show_all()
+                failures = 0
+                await self._follow_changes()
+            except EtlError as refusal:
+                # A refusal (a migration under way, a right taken away) is tried again like a lost connection.
+                error = str(refusal)
+                connected = not isinstance(refusal, Unreachable) and connected
+            except Exception as defect:
+                # The screen must outlive a row that it cannot read: told, and tried again.
+                error, connected = f"unexpected {type(defect).__name__}: {defect}", False
+            await self._count_down(error, BACKOFF[min(failures, len(BACKOFF) - 1)])
+            failures += 1
+
+    async def _show_all(self) -> None:
+        await self._show_health()
+        self._listener.show_all(await self._source.read_all())
+        self._reconcile_at = time.monotonic() + RECONCILE_EVERY
+
+    async def _follow_changes(self) -> None:
+        while True:
+            await self._wait(self._look_every)
+            await self._watched.wait()
+            now = time.monotonic()
+            if now >= self._health_at:
+                await self._show_health()
+            self._listener.show_changes(await self._source.read_changes())
+            if now >= self._reconcile_at:
+                self._reconcile_at = now + RECONCILE_EVERY
+                self._listener.show_changes(await self._source.reconcile())
+
+    async def _show_health(self) -> None:
+        self._health_at = time.monotonic() + HEALTH_EVERY
+        self._listener.show_health(await self._source.read_health())
+
+    async def _count_down(self, error: str, seconds: int) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._listener.show_lost(error, round(left + 0.5))
+            if await self._wait(min(left, 1.0)):
+                return
+
+    async def _wait(self, seconds: float) -> bool:
+        """Waits; True when woken before the time."""
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True

@@ -1,0 +1,71 @@
+"""The line below the grid: the selected job in a sentence, or for a while what came of an action."""
+
+from __future__ import annotations
+
+from textual.timer import Timer
+
+from etl_core.models.job import JobRow
+from etl_core.rules.job_sentence import job_sentence
+from etl_core.rules.job_tone import Tone, tone_of
+from etl_tui.app.cells import clean
+from etl_tui.app.clock import DatabaseClock
+from etl_tui.app.styled_line import Piece, StyledLine
+from etl_tui.app.theme import Look
+
+MESSAGE_SECONDS = 10
+"""How long an answer stays, unless the cursor moves first."""
+
+
+class MessageLine(StyledLine):
+    """Confirmations and refusals stand where the eye is, not in a toast over the grid."""
+
+    def __init__(self, look: Look, clock: DatabaseClock) -> None:
+        super().__init__(look, "message")
+        self._clock = clock
+        self._job: JobRow | None = None
+        self._has_message = False
+        self._timer: Timer | None = None
+
+    def show_job(self, job: JobRow | None) -> None:
+        """The job to speak of from now on; a message gives way when it is another one."""
+        moved = (job.id if job else None) != (self._job.id if self._job else None)
+        self._job = job
+        if moved:
+            self._end_message()
+        self.tick()
+
+    def confirm(self, text: str) -> None:
+        """An action was done."""
+        self._say(Tone.FINISHED, text)
+
+    def refuse(self, text: str) -> None:
+        """An action was not done, and why."""
+        self._say(Tone.FAILED, text)
+
+    def tick(self) -> None:
+        """Follows the clock while it speaks of the job."""
+        if self._has_message:
+            return
+        if self._job is None:
+            self.show([Piece(" no jobs yet; etl-tui jobs add makes one", self.look.dim)])
+            return
+        tone = tone_of(self._job)
+        sentence = clean(job_sentence(self._job, self._clock.now()))
+        self.show([Piece(f" {tone.glyph} ", self.look.tone(tone)), Piece(sentence, self.look.text)])
+
+    def _say(self, tone: Tone, text: str) -> None:
+        self._end_message()
+        self._has_message = True
+        self._timer = self.set_timer(MESSAGE_SECONDS, self._time_out)
+        style = self.look.tone(tone) if tone is Tone.FAILED else self.look.text
+        self.show([Piece(f" {tone.glyph} ", self.look.tone(tone)), Piece(clean(text), style)])
+
+    def _time_out(self) -> None:
+        self._end_message()
+        self.tick()
+
+    def _end_message(self) -> None:
+        self._has_message = False
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None

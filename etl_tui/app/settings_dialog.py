@@ -1,0 +1,152 @@
+"""How often a job runs and how soon it is retried; never saves over what somebody else changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
+from etl_core.errors import Conflict, EtlError
+from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest
+from etl_core.rules.clock_text import clock_text
+from etl_core.rules.intervals import RETRY_PRESETS, SCHEDULE_PRESETS, humanise_minutes
+from etl_core.rules.job_tone import Tone
+from etl_core.rules.next_runs import next_runs
+from etl_tui.app.cells import clean
+from etl_tui.app.clock import DatabaseClock
+from etl_tui.app.columns import full_name
+from etl_tui.app.dialog import Dialog
+from etl_tui.app.dialog_button import DialogButton
+from etl_tui.app.interval_field import IntervalField
+from etl_tui.app.settings_draft import SettingsDraft, judge
+from etl_tui.app.source import JobSource
+from etl_tui.app.theme import Look
+
+HOW_SCHEDULING_WORKS = (
+    "The job starts every interval, counted from start to start. "
+    "A run still going is never started twice; runs missed while everything was down are made up once. "
+    "After a failure the job is retried after the shorter interval until it succeeds."
+)
+SAVE_TRIES = 3
+"""How often a save is repeated when the row moved on but its intervals did not (a run began or ended)."""
+
+
+class SettingsDialog(Dialog[str]):
+    """Answers with the sentence of what was saved, None when nothing was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "save", "save", priority=True)]
+
+    def __init__(self, source: JobSource, look: Look, job: JobRow, clock: DatabaseClock) -> None:
+        super().__init__(look)
+        self._source = source
+        self._job = job
+        self._clock = clock
+        self._version = job.row_version
+        self._seen = (job.schedule_interval_minutes, job.retry_interval_minutes)
+        self._schedule = IntervalField(look, "Run every", self._seen[0], SCHEDULE_PRESETS, name="schedule")
+        self._retry = IntervalField(look, "Retry after", self._seen[1], RETRY_PRESETS, name="retry")
+        self._sentence = Static("", id="sentence", markup=False)
+        self._next = Static("", id="next", markup=False)
+        self._save = DialogButton(look, "Save", name="save")
+        self._draft = judge("", "")
+        self._saving = False
+
+    def compose(self) -> ComposeResult:
+        show = self.look.glyphs.show
+        frame = Vertical(classes="frame")
+        # A title is markup: a name from outside must not be read as such.
+        frame.border_title = show(f"Settings · {full_name(self._job)}").replace("[", r"\[")
+        frame.border_subtitle = show("tab next · ^s save · esc cancel")
+        how = Static(HOW_SCHEDULING_WORKS, id="how", markup=False)
+        how.border_title = "How scheduling works"
+        with frame:
+            yield self._schedule
+            yield self._retry
+            yield self._sentence
+            yield how
+            yield self._next
+            with Horizontal(id="buttons"):
+                yield self._save
+                yield DialogButton(self.look, "Cancel", name="cancel")
+
+    def on_mount(self) -> None:
+        self._judge()
+        self._schedule.focus_input()
+
+    @on(IntervalField.Changed)
+    def _judge(self) -> None:
+        self._draft = judge(self._schedule.text, self._retry.text)
+        self._schedule.show_minutes(self._draft.schedule)
+        self._retry.show_minutes(self._draft.retry)
+        self._say(self._draft.refusal or "", refused=self._draft.refusal is not None)
+        self._next.update(self.look.glyphs.show(self._next_text(self._draft)))
+        self._save.disabled = self._draft.request is None
+
+    @on(Input.Submitted)
+    def action_save(self) -> None:
+        """Saves when it holds; says again why not when it does not."""
+        request = self._draft.request
+        if request is None or self._saving:
+            return
+        self._saving = True
+        self.run_worker(self._store(request))
+
+    @on(DialogButton.Pressed, "#save")
+    def _save_pressed(self) -> None:
+        self.action_save()
+
+    @on(DialogButton.Pressed, "#cancel")
+    def _cancel_pressed(self) -> None:
+        self.action_close()
+
+    async def _store(self, request: JobSettingsRequest) -> None:
+        try:
+            for _ in range(SAVE_TRIES):
+                try:
+                    answer = await self._source.change_settings(
+                        self._job.id, request, expected_version=self._version
+                    )
+                except Conflict:
+                    theirs = await self._source.show_job(self._job.id)
+                    if self._take_over(theirs):
+                        return
+                else:
+                    self.dismiss(answer.message)
+                    return
+            self._say("The job changes all the time; try again in a moment.", refused=True)
+        except EtlError as refusal:
+            self._say(str(refusal), refused=True)
+        finally:
+            self._saving = False
+
+    def _take_over(self, theirs: JobDetails) -> bool:
+        """Goes on from the row as it is now; True when its intervals are others, which is told, not saved."""
+        self._version = theirs.row_version
+        intervals = (theirs.schedule_interval_minutes, theirs.retry_interval_minutes)
+        if intervals == self._seen:
+            return False
+        self._seen = intervals
+        every, retry = map(humanise_minutes, intervals)
+        self._say(
+            f"Changed meanwhile: now every {every}, retry after {retry}. Save again to replace it.",
+            refused=True,
+        )
+        return True
+
+    def _say(self, text: str, *, refused: bool) -> None:
+        glyph = f"{Tone.FAILED.glyph} " if refused else ""
+        self._sentence.update(self.look.glyphs.show(f"{glyph}{clean(text)}"))
+        self._sentence.set_class(refused, "-refused")
+
+    def _next_text(self, draft: SettingsDraft) -> str:
+        if draft.request is None or draft.schedule is None or draft.retry is None:
+            return "Next runs  –"
+        now = self._clock.now()
+        moments = next_runs(self._job, draft.schedule, draft.retry, now)
+        if not moments:
+            return "Next runs  – (off, held, or without an integration)"
+        return f"Next runs  {'  '.join(clock_text(moment, now) for moment in moments)}"

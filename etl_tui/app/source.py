@@ -1,0 +1,122 @@
+"""Where the dashboard's jobs come from and its actions go: the feed and `control`, on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import asyncpg
+
+from etl_core.control import jobs as control
+from etl_core.control.audit import Actor
+from etl_core.control.feed import FeedChanges, JobFeed
+from etl_core.errors import EtlError, Unreachable
+from etl_core.models.health import Health
+from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
+from etl_core.models.run import RunRow
+
+ANSWER_TIMEOUT = 15.0
+"""How long the database may take over one question before the connection counts as lost, in seconds."""
+
+T = TypeVar("T")
+
+
+class JobSource(Protocol):
+    """What the dashboard asks for. All raise `EtlError`: `Unreachable` when the database is gone."""
+
+    async def reconnect(self) -> None: ...
+    async def read_all(self) -> list[JobRow]: ...
+    async def read_changes(self) -> FeedChanges: ...
+    async def reconcile(self) -> FeedChanges: ...
+    async def read_health(self) -> Health: ...
+    async def show_job(self, job_id: int) -> JobDetails: ...
+    async def run_now(self, job_id: int) -> RunRow: ...
+    async def set_active(self, job_id: int, active: bool) -> JobRow: ...
+    async def change_settings(
+        self, job_id: int, request: JobSettingsRequest, *, expected_version: int
+    ) -> JobSettingsResponse: ...
+
+
+class DatabaseSource:
+    """The real one: questions and actions take turns on a single connection, as a pooler likes it."""
+
+    def __init__(
+        self,
+        open_connection: Callable[[], Awaitable[asyncpg.Connection]],
+        conn: asyncpg.Connection,
+        *,
+        tenant: str | None,
+        actor: Actor,
+    ) -> None:
+        self._open_connection = open_connection
+        self._tenant = tenant
+        self._actor = actor
+        self._turn = asyncio.Lock()
+        self._use(conn)
+
+    async def reconnect(self) -> None:
+        """Opens another connection; the feed starts anew with it."""
+        async with self._turn:
+            self._conn.terminate()
+            self._use(await self._open_connection())
+
+    async def close(self) -> None:
+        """Lets the connection go, politely while it still answers."""
+        try:
+            await self._conn.close(timeout=1)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._conn.terminate()
+
+    async def read_all(self) -> list[JobRow]:
+        return await self._ask(lambda _: self._feed.read_all())
+
+    async def read_changes(self) -> FeedChanges:
+        return await self._ask(lambda _: self._feed.read_changes())
+
+    async def reconcile(self) -> FeedChanges:
+        return await self._ask(lambda _: self._feed.reconcile())
+
+    async def read_health(self) -> Health:
+        return await self._ask(lambda _: self._feed.read_health())
+
+    async def show_job(self, job_id: int) -> JobDetails:
+        return await self._ask(lambda conn: control.show_job(conn, job_id))
+
+    async def run_now(self, job_id: int) -> RunRow:
+        return await self._ask(lambda conn: control.run_now(conn, job_id, self._actor))
+
+    async def set_active(self, job_id: int, active: bool) -> JobRow:
+        return await self._ask(lambda conn: control.set_active(conn, job_id, active, self._actor))
+
+    async def change_settings(
+        self, job_id: int, request: JobSettingsRequest, *, expected_version: int
+    ) -> JobSettingsResponse:
+        return await self._ask(
+            lambda conn: control.change_settings(
+                conn, job_id, request, self._actor, expected_version=expected_version
+            )
+        )
+
+    def _use(self, conn: asyncpg.Connection) -> None:
+        self._conn = conn
+        self._feed = JobFeed(conn, self._tenant)
+
+    async def _ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """One question or action in its turn, with everything the database can do to us as an `EtlError`."""
+        async with self._turn:
+            if self._conn.is_closed():
+                raise Unreachable("the connection is gone")
+            try:
+                return await asyncio.wait_for(question(self._conn), ANSWER_TIMEOUT)
+            except TimeoutError:
+                self._conn.terminate()
+                raise Unreachable(f"no answer in {ANSWER_TIMEOUT:.0f} s") from None
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+                self._conn.terminate()
+                raise Unreachable(str(error) or type(error).__name__) from None
+            except (asyncpg.OperatorInterventionError, asyncpg.CannotConnectNowError) as error:
+                self._conn.terminate()
+                raise Unreachable(str(error)) from None
+            except asyncpg.PostgresError as error:
+                raise EtlError(f"the database refuses: {error}") from error

@@ -1,0 +1,55 @@
+"""Lines of text to scroll through, of any number: a checkpoint of a megabyte opens as fast as a short one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from etl_tui.app.cells import width_of
+from etl_tui.app.styled_line import Piece
+from etl_tui.app.theme import Look
+
+
+class TextView(ScrollView, can_focus=True):
+    """Draws the lines in sight. Texts must be clean."""
+
+    DEFAULT_CSS = "TextView { height: 1fr; scrollbar-size: 1 1; }"
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("g", "scroll_home", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self._lines: list[Strip] = []
+
+    @property
+    def text(self) -> str:
+        """All lines, for tests."""
+        return "\n".join(line.text.rstrip() for line in self._lines)
+
+    def show_lines(self, lines: Sequence[Sequence[Piece]]) -> None:
+        """Replaces the text and goes to its top."""
+        show = self._look.glyphs.show
+        self._lines = [Strip([Segment(show(text), style) for text, style in line]) for line in lines]
+        width = max((sum(width_of(text) for text, _ in line) for line in lines), default=0)
+        self.virtual_size = Size(width, len(lines))
+        self.scroll_to(0, 0, animate=False)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        x, top = self.scroll_offset
+        index, width = top + y, self.size.width
+        if index >= len(self._lines):
+            return Strip.blank(width, self._look.text)
+        return self._lines[index].crop_extend(x, x + width, self._look.text)
