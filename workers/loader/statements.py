@@ -1,0 +1,223 @@
+"""The SQL that cannot be written beforehand: DDL and merge for tables known only at run time.
+
+The one place in the program where SQL is composed. Every identifier goes through `quote`; values are
+parameters, never text. Fixed statements are in `sql/queries/loader.sql`.
+"""
+
+# ruff: noqa: S608 - composing SQL is this file's purpose; every identifier is quoted, no value is in the text
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from etl_core.connector import ColumnType
+from workers.loader.target import TargetColumn, TargetTable
+
+STAGED_TYPES: Final[dict[ColumnType, str]] = {
+    ColumnType.TEXT: "text",
+    ColumnType.BIGINT: "bigint",
+    ColumnType.NUMERIC: "text",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.TIMESTAMPTZ: "text",
+    ColumnType.DATE: "text",
+    ColumnType.UUID: "uuid",
+    ColumnType.JSONB: "text",
+}
+"""How a value travels through COPY; the merge casts it to the column's type (why: `workers.coercion`)."""
+
+WIDENINGS: Final[dict[tuple[ColumnType, ColumnType], str]] = {
+    (ColumnType.BIGINT, ColumnType.NUMERIC): "{column}::numeric",
+    (ColumnType.BIGINT, ColumnType.TEXT): "{column}::text",
+    (ColumnType.NUMERIC, ColumnType.TEXT): "{column}::text",
+    (ColumnType.BOOLEAN, ColumnType.TEXT): "{column}::text",
+    (ColumnType.UUID, ColumnType.TEXT): "{column}::text",
+    (ColumnType.DATE, ColumnType.TIMESTAMPTZ): "{column}::timestamp AT TIME ZONE 'UTC'",
+}
+"""Type changes that lose nothing and do not depend on a session's settings, and how the old values are
+read."""
+
+
+def quote(identifier: str) -> str:
+    """An identifier in double quotes."""
+    if "\x00" in identifier:
+        raise ValueError("an identifier cannot hold NUL")
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def qualified(table: TargetTable) -> str:
+    return f"{quote(table.schema)}.{quote(table.name)}"
+
+
+# DDL
+# ---------------------------------------------------------------------------------------------------------
+
+
+def create_schema(schema: str) -> str:
+    return f"CREATE SCHEMA {quote(schema)}"
+
+
+def create_table(table: TargetTable) -> str:
+    """Keyed: the key is the primary key. Append-only: `_row_id` counts the rows."""
+    lines = [f"{quote(column.name)} {column.type.value}" for column in table.columns]
+    if not table.key:
+        lines.append("_row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
+    lines += [
+        "_extracted_at timestamptz",
+        "_loaded_at timestamptz NOT NULL DEFAULT now()",
+        "_run_id bigint",
+        "_deleted_at timestamptz",
+    ]
+    if table.key:
+        lines.append(f"PRIMARY KEY ({_list(table.key)})")
+    return f"CREATE TABLE {qualified(table)} ({', '.join(lines)})"
+
+
+def add_column(table: TargetTable, column: TargetColumn) -> str:
+    return f"ALTER TABLE {qualified(table)} ADD COLUMN {quote(column.name)} {column.type.value}"
+
+
+def widen_column(table: TargetTable, column: TargetColumn, was: ColumnType) -> str:
+    using = WIDENINGS[was, column.type].format(column=quote(column.name))
+    type_ = column.type.value
+    return f"ALTER TABLE {qualified(table)} ALTER COLUMN {quote(column.name)} TYPE {type_} USING {using}"
+
+
+# Staging
+# ----------------------------------------------------------------------------------------------------- A
+# stage's columns are c0, c1, ... (so no name of a source can collide), the row's place in the batch, and,
+# only if some row lacks a field, one bit per column that the row lacks.
+
+
+def create_stage(stage: str, columns: Sequence[TargetColumn], *, partial: bool) -> str:
+    lines = [f"c{i} {STAGED_TYPES[column.type]}" for i, column in enumerate(columns)]
+    lines.append("ordinal integer NOT NULL")
+    if partial:
+        lines.append("absent bytea NOT NULL")
+    return f"CREATE TEMPORARY TABLE {quote(stage)} ({', '.join(lines)}) ON COMMIT DROP"
+
+
+def stage_columns(columns: Sequence[TargetColumn], *, partial: bool) -> list[str]:
+    names = [f"c{i}" for i in range(len(columns))]
+    return [*names, "ordinal", *(["absent"] if partial else [])]
+
+
+# Merging
+# ----------------------------------------------------------------------------------------------------- $1 is
+# the time of extraction, $2 the run. Each returns a row of counts. Rows are visited in the order of the key
+# everywhere: unordered merges deadlock (m).
+
+
+def append(table: TargetTable, columns: Sequence[TargetColumn], stage: str) -> str:
+    """Every staged row is a new row, in the batch's order. Returns (new)."""
+    casts = ", ".join(f"c{i}::{column.type.value}" for i, column in enumerate(columns))
+    return f"""
+WITH added AS (
+    INSERT INTO {qualified(table)} ({_comma(_list_of(columns))}_extracted_at, _run_id)
+    SELECT {_comma(casts)}$1::timestamptz, $2::bigint FROM {quote(stage)} ORDER BY ordinal
+    RETURNING 1
+)
+SELECT count(*) AS new FROM added"""
+
+
+def type_stage(table: TargetTable, columns: Sequence[TargetColumn], stage: str) -> tuple[str, str]:
+    """For rows that lack fields: the last staged row of each key in the columns' types, and an index on the
+    key."""
+    typed = quote(typed_name(stage))
+    key = ", ".join(f"c{i}" for i in _key_positions(table, columns))
+    rows = _last_of_key(table, columns, stage, partial=True)
+    return (
+        f"CREATE TEMPORARY TABLE {typed} ON COMMIT DROP AS {rows}",
+        f"CREATE UNIQUE INDEX ON {typed} ({key})",
+    )
+
+
+def typed_name(stage: str) -> str:
+    return f"{stage}_typed"
+
+
+def merge(table: TargetTable, columns: Sequence[TargetColumn], stage: str, *, partial: bool) -> str:
+    """Brings staged rows into a keyed table. Returns (new, changed, total).
+
+    The anti-join keeps rows that are the same already away from the INSERT, where they would be locked and
+    logged; the condition of DO UPDATE looks again, at the row as another transaction may have left it
+    meanwhile. With `partial` (after `type_stage`) the update reads from the typed stage which fields the row
+    lacks. All is one statement, one pass in the order of the key: with two, a transaction may wait for a key
+    behind it.
+    """
+    others = [i for i, column in enumerate(columns) if column.name not in table.key]
+    names = {i: quote(columns[i].name) for i in others}
+    same_key = _same_key(table, columns, "t")
+    if partial:
+        lacks = {i: f"get_bit(s.absent, {i}) = 1" for i in others}
+        differs = _any([f"(NOT {lacks[i]} AND t.{names[i]} IS DISTINCT FROM s.c{i})" for i in others])
+        of_key = f"FROM {quote(typed_name(stage))} AS s WHERE {_same_key(table, columns, 'EXCLUDED')}"
+        kept = ", ".join(f"CASE WHEN {lacks[i]} THEN t.{names[i]} ELSE s.c{i} END" for i in others)
+        updates = f"({', '.join(names.values())}) = (SELECT {kept} {of_key})"
+        still_differs = f"EXISTS (SELECT {of_key} AND ({differs}))"
+        incoming = f"SELECT * FROM {quote(typed_name(stage))}"
+    else:
+        differs = _any([f"t.{names[i]} IS DISTINCT FROM s.c{i}" for i in others])
+        updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in names.values())
+        still_differs = _any([f"t.{name} IS DISTINCT FROM EXCLUDED.{name}" for name in names.values()])
+        incoming = _last_of_key(table, columns, stage, partial=False)
+    return f"""
+WITH incoming AS MATERIALIZED ({incoming}),
+merged AS (
+    INSERT INTO {qualified(table)} AS t ({_list_of(columns)}, _extracted_at, _run_id)
+    SELECT {_staged(columns, "s.")}, $1::timestamptz, $2::bigint
+    FROM incoming AS s
+    WHERE NOT EXISTS (SELECT FROM {qualified(table)} AS t WHERE {same_key} AND NOT ({differs}))
+    ORDER BY {", ".join(f"s.c{i}" for i in _key_positions(table, columns))}
+    ON CONFLICT ({_list(table.key)}) DO UPDATE SET
+        {_comma(updates)}_extracted_at = EXCLUDED._extracted_at, _loaded_at = now(),
+        _run_id = EXCLUDED._run_id, _deleted_at = NULL
+    WHERE {still_differs}
+    RETURNING t.xmax = 0 AS is_new
+)
+SELECT
+    count(*) FILTER (WHERE is_new) AS new,
+    count(*) FILTER (WHERE NOT is_new) AS changed,
+    (SELECT count(*) FROM incoming) AS total
+FROM merged"""
+
+
+def _last_of_key(table: TargetTable, columns: Sequence[TargetColumn], stage: str, *, partial: bool) -> str:
+    casts = ", ".join(f"c{i}::{column.type.value} AS c{i}" for i, column in enumerate(columns))
+    absent = ", absent" if partial else ""
+    key = ", ".join(f"c{i}" for i in _key_positions(table, columns))
+    return (
+        f"SELECT DISTINCT ON ({key}) {_staged(columns)}{absent} "
+        f"FROM (SELECT {casts}, ordinal{absent} FROM {quote(stage)}) AS typed ORDER BY {key}, ordinal DESC"
+    )
+
+
+def _any(conditions: Sequence[str]) -> str:
+    """A row that was marked deleted always differs."""
+    return " OR ".join([*conditions, "t._deleted_at IS NOT NULL"])
+
+
+def _key_positions(table: TargetTable, columns: Sequence[TargetColumn]) -> list[int]:
+    names = [column.name for column in columns]
+    return [names.index(name) for name in table.key]
+
+
+def _same_key(table: TargetTable, columns: Sequence[TargetColumn], side: str) -> str:
+    """The row of `side` (the target, or EXCLUDED) and the staged row `s` have the same key."""
+    return " AND ".join(f"{side}.{quote(columns[i].name)} = s.c{i}" for i in _key_positions(table, columns))
+
+
+def _staged(columns: Sequence[TargetColumn], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}c{i}" for i in range(len(columns)))
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(quote(name) for name in names)
+
+
+def _list_of(columns: Sequence[TargetColumn]) -> str:
+    return _list([column.name for column in columns])
+
+
+def _comma(listing: str) -> str:
+    return f"{listing}, " if listing else ""

@@ -1,0 +1,33 @@
+"""A destination table as the loader knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etl_core.connector import ColumnType, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumn:
+    """A column of a destination table."""
+
+    field: str
+    """The field of the record that goes into it."""
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    """Where one stream goes. `columns` are in the order of `stream.columns`."""
+
+    schema: str
+    name: str
+    stream: Stream
+    """The stream with the types that the table has: transform by this one, as a table may be wider."""
+    columns: tuple[TargetColumn, ...]
+    key: tuple[str, ...]
+    """Names of the key's columns; empty: append-only, every record is a new row."""
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"

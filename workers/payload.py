@@ -1,0 +1,118 @@
+"""A batch's stored payload: raw records as one version byte and zstd level 1 over JSON.
+
+JSON because it is what sources speak and what a person can read in need; bytes rather than jsonb because
+jsonb refuses NUL and is four times slower. What is not JSON becomes its JSON text on the way in: datetimes,
+dates and UUIDs ISO 8601 text, Decimal its digits, bytes base64. NaN and infinities become null: JSON has
+none. So a record that was carried on in memory loads exactly as the same record read back from here
+(`workers.transform` holds to the same rules).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import zstandard
+
+from etl_core.connector import Record
+from etl_core.errors import Permanent
+
+RAW = b"\x01"
+"""Raw records, UTF-8 JSON."""
+RAW_ASCII = b"\x02"
+"""Raw records, JSON in ASCII escapes: the only form that carries a lone surrogate to where it is rejected."""
+
+MAX_BYTES = 256 * 1024 * 1024
+"""The largest page, uncompressed: decoding must not take the worker's memory, whatever was stored."""
+
+_CHUNK = 4 * 1024 * 1024
+
+
+class UnreadablePayload(Permanent):
+    """A stored payload is damaged, of another version, or larger than a worker may hold."""
+
+
+class UnstorablePage(Permanent):
+    """A page holds what JSON cannot say, or is too large to be read back."""
+
+
+def encode(records: Mapping[str, Sequence[Record]], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The payload of one page: stream name -> its records.
+
+    Raises:
+        UnstorablePage: naming what cannot be encoded, or the size in bytes that is too large.
+    """
+    version = RAW
+    try:
+        text = msgspec.json.encode(records, enc_hook=as_json)
+    except UnicodeEncodeError:
+        version = RAW_ASCII
+        text = json.dumps(
+            msgspec.to_builtins(records, str_keys=True, enc_hook=as_json), ensure_ascii=True
+        ).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnstorablePage(f"the connector yielded a record that is not JSON: {error}") from error
+    if len(text) > max_bytes:
+        raise UnstorablePage(
+            f"a page of {len(text)} bytes is larger than {max_bytes}: the connector must yield smaller pages"
+        )
+    return version + zstandard.ZstdCompressor(level=1).compress(text)
+
+
+def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Record]]:
+    """The records of a stored payload; at most `max_bytes` are ever uncompressed.
+
+    Raises:
+        UnreadablePayload: unknown version, damaged, or more than `max_bytes` when uncompressed.
+    """
+    version, body = payload[:1], payload[1:]
+    if version not in (RAW, RAW_ASCII):
+        raise UnreadablePayload(
+            f"this batch was stored in payload version {version.hex() or '(empty)'}, "
+            "which this program does not know: run the version that stored it, or newer"
+        )
+    try:
+        text = _decompress(body, max_bytes)
+        decoded: Any = msgspec.json.decode(text) if version == RAW else json.loads(text)
+    except (zstandard.ZstdError, ValueError, RecursionError) as error:
+        raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
+    if not isinstance(decoded, dict):
+        raise UnreadablePayload("the stored payload of this batch is damaged: it is not a JSON object")
+    return decoded
+
+
+def encode_record(record: Record) -> bytes:
+    """One record as JSON, for people and for a replay; never fails on what a source can send."""
+    try:
+        return msgspec.json.encode(record, enc_hook=as_json)
+    except (TypeError, ValueError, RecursionError):
+        try:
+            return json.dumps(record, ensure_ascii=True, default=str).encode("ascii")
+        except (TypeError, ValueError, RecursionError):
+            return ascii(record).encode("ascii")
+
+
+def as_json(value: Any) -> Any:
+    """msgspec's hook for what it does not know: other mappings and sequences are objects and lists."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _decompress(body: bytes, max_bytes: int) -> bytes:
+    # By the stream, since a frame's own header may say nothing, or lie, about its size.
+    parts: list[bytes] = []
+    size = 0
+    with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+        while chunk := reader.read(_CHUNK):
+            size += len(chunk)
+            if size > max_bytes:
+                raise UnreadablePayload(
+                    f"the stored payload is larger than {max_bytes} bytes when uncompressed"
+                )
+            parts.append(chunk)
+    return b"".join(parts)
