@@ -14,6 +14,7 @@ A connector holds no database connection and knows nothing of batches, leases or
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -147,7 +148,7 @@ class Connector(Protocol):
 
     type: ClassVar[str]
     """The integration type, as in `integrations add --type`."""
-    Config: ClassVar[type[BaseModel]]
+    Config: ClassVar[builtins.type[BaseModel]]
     """The integration's configuration; forbids unknown fields, so that a typo is named."""
 
     def __init__(self, config: Any) -> None: ...

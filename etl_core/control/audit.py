@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Self
 
-import asyncpg
-
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _events = load("events")
@@ -37,7 +36,7 @@ class Actor:
 
 
 async def record_event(
-    conn: asyncpg.Connection,
+    conn: Connection,
     action: str,
     actor: Actor,
     *,

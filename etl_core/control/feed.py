@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _jobs = load("jobs")
@@ -34,7 +33,7 @@ class FeedChanges:
 class JobFeed:
     """Remembers what it gave, so that every change is given once. One per screen; not for concurrent use."""
 
-    def __init__(self, conn: asyncpg.Connection, tenant: str | None = None) -> None:
+    def __init__(self, conn: Connection, tenant: str | None = None) -> None:
         self._conn = conn
         self._tenant = tenant
         self._given: dict[int, JobRow] = {}
@@ -43,7 +42,9 @@ class JobFeed:
     async def read_all(self) -> list[JobRow]:
         """Every job, sorted by job_name; forgets what was given before."""
         now = (await self.read_health()).now
-        rows = [JobRow.model_validate(dict(row)) async for row in _jobs.list_jobs(self._conn, tenant=self._tenant)]
+        rows = [
+            JobRow.model_validate(dict(row)) async for row in _jobs.list_jobs(self._conn, tenant=self._tenant)
+        ]
         self._given = {row.id: row for row in rows}
         self._looked_at = now
         return rows
@@ -66,7 +67,8 @@ class JobFeed:
         """Compares every (id, row_version): finds late commits and deletions that `read_changes` cannot see."""
         now = await self._now()
         versions = {
-            row["id"]: row["row_version"] async for row in _jobs.list_job_versions(self._conn, tenant=self._tenant)
+            row["id"]: row["row_version"]
+            async for row in _jobs.list_job_versions(self._conn, tenant=self._tenant)
         }
         removed = [job_id for job_id in self._given if job_id not in versions]
         for job_id in removed:

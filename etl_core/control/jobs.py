@@ -15,6 +15,7 @@ from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
 from etl_core.models.run import RunRow
 from etl_core.rules.intervals import humanise_minutes
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _jobs = load("jobs")
@@ -22,12 +23,12 @@ _jobs = load("jobs")
 MAX_NAME_LENGTH = 200
 
 
-async def list_jobs(conn: asyncpg.Connection, *, tenant: str | None = None) -> list[JobRow]:
+async def list_jobs(conn: Connection, *, tenant: str | None = None) -> list[JobRow]:
     """Every job, or one tenant's, sorted by job_name."""
     return [JobRow.model_validate(dict(row)) async for row in _jobs.list_jobs(conn, tenant=tenant)]
 
 
-async def find_job(conn: asyncpg.Connection, reference: str, *, tenant: str | None = None) -> int:
+async def find_job(conn: Connection, reference: str, *, tenant: str | None = None) -> int:
     """The id of a job named by id, by `tenant/job_name`, or by a bare name that only one job has.
 
     Raises:
@@ -42,7 +43,9 @@ async def find_job(conn: asyncpg.Connection, reference: str, *, tenant: str | No
         owner, name = tenant or "", reference
     found = [row async for row in _jobs.find_jobs(conn, tenant=owner or None, job_name=name)]
     if not found:
-        raise NotFound(f"no job {reference!r}; name it by id or tenant/job_name, `etl-tui jobs list` shows all")
+        raise NotFound(
+            f"no job {reference!r}; name it by id or tenant/job_name, `etl-tui jobs list` shows all"
+        )
     if len(found) > 1:
         owners = ", ".join(f"{row['tenant']}/{name}" for row in found)
         raise InvalidInput(f"{reference!r} names {len(found)} jobs: {owners}")
@@ -50,7 +53,7 @@ async def find_job(conn: asyncpg.Connection, reference: str, *, tenant: str | No
     return job_id
 
 
-async def show_job(conn: asyncpg.Connection, job_id: int) -> JobDetails:
+async def show_job(conn: Connection, job_id: int) -> JobDetails:
     """One job with its checkpoint document.
 
     Raises:
@@ -63,7 +66,7 @@ async def show_job(conn: asyncpg.Connection, job_id: int) -> JobDetails:
 
 
 async def run_now(
-    conn: asyncpg.Connection, job_id: int, actor: Actor, *, options: dict[str, Any] | None = None
+    conn: Connection, job_id: int, actor: Actor, *, options: dict[str, Any] | None = None
 ) -> RunRow:
     """Starts a real run: the job is RUNNING and its run QUEUED when this returns, and a worker takes it.
 
@@ -79,7 +82,9 @@ async def run_now(
             raise Conflict(
                 f"{name} has no integration: `etl-tui jobs settings {name} --integration NAME` gives it one"
             )
-        run_id = await _jobs.start_manual_run(conn, job_id=job_id, requested_by=actor.name, options=options or {})
+        run_id = await _jobs.start_manual_run(
+            conn, job_id=job_id, requested_by=actor.name, options=options or {}
+        )
         if run_id is None:
             raise Conflict(await _why_not_now(conn, job_id, name))
         await record_event(conn, "run_now", actor, job_id=job_id, run_id=run_id, options=options or {})
@@ -88,7 +93,7 @@ async def run_now(
 
 
 async def change_settings(
-    conn: asyncpg.Connection,
+    conn: Connection,
     job_id: int,
     request: JobSettingsRequest,
     actor: Actor,
@@ -150,7 +155,7 @@ def settings_request(schedule_minutes: int, retry_minutes: int) -> JobSettingsRe
 
 
 async def assign_integration(
-    conn: asyncpg.Connection, job_id: int, integration_name: str, actor: Actor
+    conn: Connection, job_id: int, integration_name: str, actor: Actor
 ) -> JobDetails:
     """Gives a job an integration of its own tenant.
 
@@ -162,21 +167,28 @@ async def assign_integration(
         name = f"{job['tenant']}/{job['job_name']}"
         if job["status"] == "RUNNING":
             raise Conflict(f"{name} is running: its integration is not changed now; wait for its end")
-        integration_id = await _jobs.assign_integration(conn, job_id=job_id, integration_name=integration_name)
+        integration_id = await _jobs.assign_integration(
+            conn, job_id=job_id, integration_name=integration_name
+        )
         if integration_id is None:
             raise NotFound(
                 f"{job['tenant']} has no integration {integration_name!r}; "
                 f"`etl-tui integrations list` shows all, `integrations add` makes one"
             )
         await record_event(
-            conn, "assign_integration", actor, job_id=job_id, before=job["integration_id"], after=integration_id
+            conn,
+            "assign_integration",
+            actor,
+            job_id=job_id,
+            before=job["integration_id"],
+            after=integration_id,
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
         return await show_job(conn, job_id)
 
 
 async def set_active(
-    conn: asyncpg.Connection, job_id: int, active: bool, actor: Actor, *, reason: str | None = None
+    conn: Connection, job_id: int, active: bool, actor: Actor, *, reason: str | None = None
 ) -> JobRow:
     """Switches a job on or off. Off lets a started run end and cancels one that never started.
 
@@ -186,20 +198,24 @@ async def set_active(
     async with conn.transaction():
         job = await _lock(conn, job_id)
         if job["active"] != active:
-            await _jobs.change_active(conn, job_id=job_id, active=active, changed_by=actor.name, reason=reason)
+            await _jobs.change_active(
+                conn, job_id=job_id, active=active, changed_by=actor.name, reason=reason
+            )
             action = "enable" if active else "disable"
             await record_event(conn, action, actor, job_id=job_id, reason=reason)
         if not active:
             cancelled = await _jobs.cancel_unstarted_run(conn, job_id=job_id, cancelled_by=actor.name)
             if cancelled is not None:
-                await record_event(conn, "cancel", actor, job_id=job_id, run_id=cancelled, reason="switched off")
+                await record_event(
+                    conn, "cancel", actor, job_id=job_id, run_id=cancelled, reason="switched off"
+                )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
         rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
     return JobRow.model_validate(dict(rows[0]))
 
 
 async def add_job(
-    conn: asyncpg.Connection,
+    conn: Connection,
     *,
     tenant: str,
     job_name: str,
@@ -215,7 +231,12 @@ async def add_job(
         Conflict: the tenant has a job of this name.
     """
     request = settings_request(schedule_minutes, retry_minutes)
-    if not job_name.strip() or "/" in job_name or not job_name.isprintable() or len(job_name) > MAX_NAME_LENGTH:
+    if (
+        not job_name.strip()
+        or "/" in job_name
+        or not job_name.isprintable()
+        or len(job_name) > MAX_NAME_LENGTH
+    ):
         raise InvalidInput(
             f"{job_name!r} is no job name: 1 to {MAX_NAME_LENGTH} printable characters without '/'"
         )
@@ -243,14 +264,14 @@ async def add_job(
     return JobRow.model_validate(dict(rows[0]))
 
 
-async def _lock(conn: asyncpg.Connection, job_id: int) -> asyncpg.Record:
+async def _lock(conn: Connection, job_id: int) -> asyncpg.Record:
     job: asyncpg.Record | None = await _jobs.lock_job(conn, job_id=job_id)
     if job is None:
         raise _gone(job_id)
     return job
 
 
-async def _why_not_now(conn: asyncpg.Connection, job_id: int, name: str) -> str:
+async def _why_not_now(conn: Connection, job_id: int, name: str) -> str:
     from etl_core.control.runs import open_run
 
     run = await open_run(conn, job_id)

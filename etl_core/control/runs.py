@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from etl_core.errors import NotFound
 from etl_core.models.run import RunRow
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _runs = load("runs")
 
 
-async def show_run(conn: asyncpg.Connection, run_id: int) -> RunRow:
+async def show_run(conn: Connection, run_id: int) -> RunRow:
     """One run; while it is open its counts are those so far.
 
     Raises:
@@ -23,12 +22,14 @@ async def show_run(conn: asyncpg.Connection, run_id: int) -> RunRow:
     return RunRow.model_validate(dict(row))
 
 
-async def list_runs(conn: asyncpg.Connection, job_id: int, *, limit: int = 20) -> list[RunRow]:
+async def list_runs(conn: Connection, job_id: int, *, limit: int = 20) -> list[RunRow]:
     """The newest runs of a job, newest first."""
-    return [RunRow.model_validate(dict(row)) async for row in _runs.list_runs(conn, job_id=job_id, at_most=limit)]
+    return [
+        RunRow.model_validate(dict(row)) async for row in _runs.list_runs(conn, job_id=job_id, at_most=limit)
+    ]
 
 
-async def open_run(conn: asyncpg.Connection, job_id: int) -> RunRow | None:
+async def open_run(conn: Connection, job_id: int) -> RunRow | None:
     """The open run of a job, if it has one."""
     row = await _runs.open_run_of(conn, job_id=job_id)
     return RunRow.model_validate(dict(row)) if row else None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _dispatch = load("dispatch")
@@ -35,7 +34,7 @@ class ClaimedRun:
     legacy_checkpoint: dict[str, Any] | None
 
 
-async def claim_due_jobs(conn: asyncpg.Connection, *, lost_after: float) -> list[int]:
+async def claim_due_jobs(conn: Connection, *, lost_after: float) -> list[int]:
     """Turns due jobs into QUEUED runs, as many as the workers alive can take; the ids of the runs."""
     capacity = await _dispatch.claim_capacity(conn, lost_after=lost_after)
     if not capacity:
@@ -44,7 +43,7 @@ async def claim_due_jobs(conn: asyncpg.Connection, *, lost_after: float) -> list
     return [row["id"] async for row in claimed]
 
 
-async def claim_run(conn: asyncpg.Connection, worker_id: int) -> ClaimedRun | None:
+async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
     """The best ready run, now leased to this worker; None when nothing is ready."""
     row = await _dispatch.claim_run(conn, worker_id=worker_id)
     return ClaimedRun(**row) if row else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
 import structlog
 
 from etl_core.control.audit import Actor, record_event
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _settle = load("settle")
@@ -13,7 +13,7 @@ _settle = load("settle")
 log = structlog.get_logger()
 
 
-async def mend_contradictions(conn: asyncpg.Connection) -> list[int]:
+async def mend_contradictions(conn: Connection) -> list[int]:
     """Jobs RUNNING without an open run, open runs whose job is not RUNNING; the ids of the jobs mended."""
     async with conn.transaction():
         alone = [row["id"] async for row in _settle.mend_running_without_run(conn)]
@@ -25,7 +25,7 @@ async def mend_contradictions(conn: asyncpg.Connection) -> list[int]:
     return alone + hidden
 
 
-async def settle_forgotten(conn: asyncpg.Connection) -> list[int]:
+async def settle_forgotten(conn: Connection) -> list[int]:
     """Runs whose last holder went away between its last load and settling; the ids settled."""
     from etl_core.lifecycle.settle import settle_run
 

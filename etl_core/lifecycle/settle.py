@@ -7,10 +7,9 @@ locking statement, or without the lock, loses the last batch now and then and le
 
 from __future__ import annotations
 
-import asyncpg
-
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import Outcome, RunTally, decide
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _leases = load("leases")
@@ -28,7 +27,7 @@ COUNTERS = (
 )
 
 
-async def settle_run(conn: asyncpg.Connection, run_id: int, *, actor: str) -> Outcome | None:
+async def settle_run(conn: Connection, run_id: int, *, actor: str) -> Outcome | None:
     """Ends the run if extract is done and nothing is left to load; None while there is, or when it has ended.
 
     Args:
@@ -51,7 +50,8 @@ async def settle_run(conn: asyncpg.Connection, run_id: int, *, actor: str) -> Ou
                 rows_extracted=tally["rows_extracted"],
                 rows_rejected=tally["rows_rejected"],
                 frequent_reasons=[
-                    (row["reason"], row["times"]) async for row in _settle.frequent_reasons(conn, run_id=run_id)
+                    (row["reason"], row["times"])
+                    async for row in _settle.frequent_reasons(conn, run_id=run_id)
                 ]
                 if tally["rows_rejected"]
                 else (),

@@ -10,6 +10,7 @@ import structlog
 from etl_core.control.audit import Actor, record_event
 from etl_core.errors import ErrorKind
 from etl_core.rules.outcome import MAX_LOSSES
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _leases = load("leases")
@@ -37,16 +38,22 @@ class Takeover:
     """Given up after three lost workers; they need settling."""
 
 
-async def take_over(conn: asyncpg.Connection, *, lost_after: float) -> Takeover:
+async def take_over(conn: Connection, *, lost_after: float) -> Takeover:
     """Declares silent workers lost (`lost_after` seconds by Postgres's clock), ends their connections, frees their runs.
 
     A stopped process holds its locks in the middle of a COPY; so its backends go first, then its runs.
     """
     lost = [row async for row in _processes.declare_lost(conn, lost_after=lost_after)]
     for worker in lost:
-        ended = await _processes.terminate_backends(conn, application_name=worker_application_name(worker["id"]))
+        ended = await _processes.terminate_backends(
+            conn, application_name=worker_application_name(worker["id"])
+        )
         log.warning(
-            "worker lost", worker=worker["id"], host=worker["host"], pid=worker["pid"], connections_ended=ended
+            "worker lost",
+            worker=worker["id"],
+            host=worker["host"],
+            pid=worker["pid"],
+            connections_ended=ended,
         )
     takeover = Takeover([worker["id"] for worker in lost], [], [])
     for orphan in [row async for row in _processes.list_orphaned_runs(conn)]:
@@ -54,7 +61,7 @@ async def take_over(conn: asyncpg.Connection, *, lost_after: float) -> Takeover:
     return takeover
 
 
-async def _free(conn: asyncpg.Connection, orphan: asyncpg.Record, takeover: Takeover) -> None:
+async def _free(conn: Connection, orphan: asyncpg.Record, takeover: Takeover) -> None:
     run_id = orphan["id"]
     async with conn.transaction():
         run = await _leases.lock_run(conn, run_id=run_id)
@@ -64,11 +71,20 @@ async def _free(conn: asyncpg.Connection, orphan: asyncpg.Record, takeover: Take
         who = f"{orphan['host']}:{orphan['pid']}" if orphan["host"] else "a forgotten worker"
         if charged:
             await record_event(
-                conn, "worker_lost", SWEEP, job_id=run["job_id"], run_id=run_id, worker=who, losses=run["losses"] + 1
+                conn,
+                "worker_lost",
+                SWEEP,
+                job_id=run["job_id"],
+                run_id=run_id,
+                worker=who,
+                losses=run["losses"] + 1,
             )
         await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=charged)
         if run["losses"] + charged >= MAX_LOSSES:
-            lost_on = [row["worker"] async for row in _events.lost_workers_of_run(conn, run_id=run_id, at_most=MAX_LOSSES)]
+            lost_on = [
+                row["worker"]
+                async for row in _events.lost_workers_of_run(conn, run_id=run_id, at_most=MAX_LOSSES)
+            ]
             stored = await _leases.last_seq(conn, run_id=run_id)
             await _leases.discard_batches(conn, run_id=run_id)
             await _leases.fail_run(

@@ -49,7 +49,11 @@ def decide(tally: RunTally) -> Outcome:
     if tally.error_kind is not None:
         kind = ErrorKind(tally.error_kind)
         message = tally.error_message or "failed without a message"
-        hold = f"{message}; renew the credential, then run it or clear the hold" if kind is ErrorKind.UNAUTHORISED else None
+        hold = (
+            f"{message}; renew the credential, then run it or clear the hold"
+            if kind is ErrorKind.UNAUTHORISED
+            else None
+        )
         return Outcome(RunState.FAILED, kind, message, hold)
     if tally.set_aside_seq is not None:
         message = f"batch {tally.set_aside_seq} could not be loaded: {tally.set_aside_error}"
@@ -57,7 +61,9 @@ def decide(tally: RunTally) -> Outcome:
     if too_many_rejects(tally.rows_extracted, tally.rows_rejected):
         share = tally.rows_rejected / tally.rows_extracted
         reasons = "; ".join(f"{count:,} x {reason}" for reason, count in tally.frequent_reasons)
-        message = f"{tally.rows_rejected:,} of {tally.rows_extracted:,} records rejected ({share:.0%}): {reasons}"
+        message = (
+            f"{tally.rows_rejected:,} of {tally.rows_extracted:,} records rejected ({share:.0%}): {reasons}"
+        )
         return Outcome(RunState.FAILED, ErrorKind.REJECTS, message)
     return Outcome(RunState.SUCCEEDED)
 

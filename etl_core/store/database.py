@@ -27,7 +27,10 @@ STATEMENT_CACHE_SIZE = 200
 """Prepared statements kept per connection; 0 behind a pooler in transaction mode (PgBouncer before 1.21)."""
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    from asyncpg.pool import PoolConnectionProxy
+
+    # What a pool lends is a connection too; asyncpg's stubs do not say so.
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 else:
     Connection, Pool = asyncpg.Connection, asyncpg.Pool
@@ -40,7 +43,7 @@ async def connect(
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
     command_timeout: float | None = None,
     timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109 - asyncpg's own, which also closes the socket
-) -> Connection:
+) -> asyncpg.Connection[asyncpg.Record]:
     """A ready connection.
 
     `application_name` (at most 63 bytes) is what others see of us in `pg_stat_activity`; `command_timeout`
@@ -52,7 +55,7 @@ async def connect(
     """
     check_url(url)
     with translated(url):
-        connection: Connection = await asyncpg.connect(
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             url,
             timeout=timeout,
             command_timeout=command_timeout,
@@ -82,7 +85,7 @@ async def open_pool(
     Opening it, and each later `acquire` that needs a new connection, raises as `connect` does.
     """
 
-    async def open_one(*_: Any, **__: Any) -> Connection:
+    async def open_one(*_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
         return await connect(
             url,
             application_name=application_name,
@@ -190,7 +193,7 @@ def _place(url: str) -> tuple[str, str, str]:
     return f"PostgreSQL at {where}", repr(database), repr(user)
 
 
-async def _prepare(connection: Connection, url: str) -> None:
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record], url: str) -> None:
     if connection.get_server_version().major < OLDEST_SERVER:
         version = connection.get_settings().server_version
         raise Unreachable(

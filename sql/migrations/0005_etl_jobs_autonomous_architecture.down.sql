@@ -103,7 +103,7 @@ WHERE job.id = old.id AND job.job_name <> old.job_name;
 
 UPDATE legacy_0005.etl_jobs AS old
 SET job_name = job.job_name,
-    status = CASE WHEN same.state THEN old.status ELSE job.status END,
+    status = CASE WHEN same.state AND meant.status <> 'RUNNING' THEN old.status ELSE job.status END,
     active = CASE WHEN same.state AND job.active = migrated.active THEN old.active ELSE job.active END,
     last_run_started_at = same.started,
     last_finished_at = same.finished,
@@ -114,7 +114,10 @@ SET job_name = job.job_name,
             THEN same.finished
         ELSE old.last_success_at
     END,
-    error_message = CASE WHEN same.state THEN old.error_message ELSE job.error_message END,
+    error_message = CASE
+        WHEN same.state AND meant.status <> 'RUNNING' THEN old.error_message
+        ELSE job.error_message
+    END,
     retry_count = job.retry_count,
     last_repo_sync_checkpoint = CASE
         WHEN same.cursors THEN old.last_repo_sync_checkpoint
@@ -141,10 +144,15 @@ SET job_name = job.job_name,
     integration_id = job.integration_id,
     tenant_id = job.tenant_id,
     created_at = legacy_0005.time_back(job.created_at, migrated.created_at, old.created_at),
-    last_updated_at = legacy_0005.time_back(job.last_updated_at, migrated.last_updated_at, old.last_updated_at)
+    -- Later migrations touch rows without changing what they say.
+    last_updated_at = CASE
+        WHEN same.state AND same.rest THEN old.last_updated_at
+        ELSE legacy_0005.time_back(job.last_updated_at, migrated.last_updated_at, old.last_updated_at)
+    END
 FROM etl_jobs AS job
 JOIN legacy_0005.etl_jobs_as_migrated AS migrated USING (id)
 JOIN legacy_0005.etl_jobs AS archived USING (id)
+CROSS JOIN LATERAL (SELECT upper(btrim(coalesce(archived.status, ''))) AS status) AS meant
 CROSS JOIN LATERAL (
     SELECT
         legacy_0005.time_back(
@@ -159,8 +167,7 @@ CROSS JOIN LATERAL (
         times.started,
         times.finished,
         -- Nothing ran and nobody cleared or started it since: the old status is still what it was.
-        upper(btrim(coalesce(archived.status, ''))) <> 'RUNNING'
-        AND (upper(btrim(coalesce(archived.status, ''))) <> 'PAUSED' OR job.active = migrated.active)
+        (meant.status <> 'PAUSED' OR job.active = migrated.active)
         AND job.status = migrated.status
         AND job.error_message IS NOT DISTINCT FROM migrated.error_message
         AND times.started IS NOT DISTINCT FROM archived.last_run_started_at
@@ -173,7 +180,12 @@ CROSS JOIN LATERAL (
             job.checkpoint_data -> 'repo_processing_queue')
         IS NOT DISTINCT FROM
         (migrated.checkpoint_data -> 'repositories_processed', migrated.checkpoint_data -> 'current_repository',
-            migrated.checkpoint_data -> 'repo_processing_queue') AS queue
+            migrated.checkpoint_data -> 'repo_processing_queue') AS queue,
+        (job.job_name, job.active, coalesce(job.retry_count, 0), job.checkpoint_data, job.integration_id,
+            job.schedule_interval_minutes, job.retry_interval_minutes)
+        IS NOT DISTINCT FROM
+        (migrated.job_name, migrated.active, coalesce(migrated.retry_count, 0), migrated.checkpoint_data,
+            migrated.integration_id, migrated.schedule_interval_minutes, migrated.retry_interval_minutes) AS rest
 ) AS same
 WHERE job.id = old.id;
 

@@ -112,3 +112,7 @@ WITH ended AS (
 )
 
 SELECT count(*) FROM ended;
+
+-- name: count_ready_runs()$
+-- Queued runs that a worker could take now: so many rings.
+SELECT count(*)::integer FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now();

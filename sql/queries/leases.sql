@@ -67,15 +67,20 @@ ORDER BY a.seq;
 -- The highest stored batch of a run, 0 when none.
 SELECT coalesce(max(seq), 0) FROM run_batches WHERE run_id = :run_id;
 
--- name: mark_loaded(run_id, seq, counts)!
--- The batch is in the destination. Its payload goes with it.
+-- name: mark_loaded(run_id, seq, counts)$
+-- The batch is in the destination; its payload goes with it. Rejects of extract and of transform add up.
 WITH dropped AS (
     DELETE FROM batch_payloads WHERE run_id = :run_id AND seq = :seq
 )
 
 UPDATE run_batches
-SET state = 'LOADED', stage = 'load', loaded_at = now(), counts = counts || :counts
-WHERE run_id = :run_id AND seq = :seq;
+SET state = 'LOADED', stage = 'load', loaded_at = now(),
+    counts = counts || :counts || jsonb_build_object(
+        'rows_rejected',
+        coalesce((counts ->> 'rows_rejected')::bigint, 0) + coalesce((:counts ->> 'rows_rejected')::bigint, 0)
+    )
+WHERE run_id = :run_id AND seq = :seq
+RETURNING counts;
 
 -- name: charge_attempt(run_id, seq)!
 -- One more try at loading this batch.
@@ -111,3 +116,7 @@ UPDATE job_runs
 SET state = 'QUEUED', lease = lease + 1, worker_id = NULL, wait_reason = :wait_reason,
     ready_at = greatest(now(), coalesce(:ready_at::timestamptz, now())), losses = losses + :losses
 WHERE id = :run_id;
+
+-- name: find_batch(run_id, seq)^
+-- A stored batch, if there is one: what a step whose COMMIT was not answered looks for.
+SELECT seq, lease, stored_at, state, counts FROM run_batches WHERE run_id = :run_id AND seq = :seq;

@@ -85,7 +85,9 @@ async def test_ids_stay_and_the_sequence_is_carried_over(legacy: Connection) -> 
 async def test_old_statuses_become_what_they_mean(legacy: Connection) -> None:
     [step] = await migrate(legacy, to=5)
     jobs = await rows(legacy, "etl_jobs")
-    assert {i: (job["status"], job["active"], job["error_message"]) for i, job in jobs.items() if i <= 10} == {
+    assert {
+        i: (job["status"], job["active"], job["error_message"]) for i, job in jobs.items() if i <= 10
+    } == {
         1: ("READY", True, None),  # PENDING
         2: ("FAILED", True, "interrupted by the migration; before that: timeout"),  # RUNNING
         3: ("READY", True, None),  # NOT_STARTED
@@ -126,7 +128,9 @@ async def test_times_and_counters_stay_and_finished_is_renamed(legacy: Connectio
 
 async def test_cursors_become_the_documented_checkpoint_fields(legacy: Connection) -> None:
     await migrate(legacy, to=5)
-    documents: dict[int, Any] = {i: job["checkpoint_data"] for i, job in (await rows(legacy, "etl_jobs")).items()}
+    documents: dict[int, Any] = {
+        i: job["checkpoint_data"] for i, job in (await rows(legacy, "etl_jobs")).items()
+    }
     assert documents[1] == {
         "last_pr_cursor": "Y3Vyc29yOjE=",
         "current_pr_node_id": 'PR_kw"1',
@@ -206,7 +210,9 @@ async def test_a_later_tenant_gets_its_four_jobs_too(legacy: Connection) -> None
 async def test_seeding_jira_takes_the_sole_jira_integration_only(legacy: Connection) -> None:
     await legacy.execute("DELETE FROM etl_jobs WHERE lower(job_name) = 'jira'")
     await migrate(legacy, to=5)
-    jobs = await legacy.fetch("SELECT tenant_id, integration_id FROM etl_jobs WHERE job_name = 'Jira' ORDER BY 1")
+    jobs = await legacy.fetch(
+        "SELECT tenant_id, integration_id FROM etl_jobs WHERE job_name = 'Jira' ORDER BY 1"
+    )
     assert [tuple(job) for job in jobs] == [(1, 2), (2, None), (3, None)]
 
 
@@ -222,7 +228,9 @@ async def test_owner_and_privileges_are_carried_over(legacy: Connection) -> None
     transaction = legacy.transaction()
     await transaction.start()
     await legacy.execute('CREATE ROLE "a reader"; CREATE ROLE owner_0005 SUPERUSER')
-    await legacy.execute('GRANT SELECT ON etl_jobs TO "a reader" WITH GRANT OPTION; GRANT UPDATE ON etl_jobs TO PUBLIC')
+    await legacy.execute(
+        'GRANT SELECT ON etl_jobs TO "a reader" WITH GRANT OPTION; GRANT UPDATE ON etl_jobs TO PUBLIC'
+    )
     await legacy.execute('GRANT USAGE ON SEQUENCE etl_jobs_id_seq TO "a reader"')
     await legacy.execute("ALTER TABLE etl_jobs OWNER TO owner_0005")
     await migrate(legacy, to=5)

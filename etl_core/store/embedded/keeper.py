@@ -19,12 +19,12 @@ from etl_core.store.embedded import postmaster
 def main(folder: Path) -> None:
     """Waits, stops the server, ends. Ends at once where another keeper waits already."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    mine = os.open(folder / "keeper.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    try:  # the lock files are there, unless the folder is being removed
+        mine = os.open(folder / "keeper.lock", os.O_RDWR)
+        users = os.open(folder / "users.lock", os.O_RDWR)
         fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, FileNotFoundError):
         return
-    users = os.open(folder / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(users, fcntl.LOCK_EX)
     postmaster.stop(folder / "data")
     # In this order: whoever waits for `users.lock` must then find no keeper, so that it starts a new one.

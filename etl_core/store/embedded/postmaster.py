@@ -38,6 +38,14 @@ def is_ready(data: Path) -> bool:
     return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs (one that only waits to be buried does not)."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def stop(data: Path, *, patience: float = 30) -> bool:
     """Stops the server: fast, after `patience` seconds at once, at last by force. False if none ran."""
     process = running(data)

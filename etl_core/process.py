@@ -1,0 +1,71 @@
+"""What our long-running processes share: they log to stderr and stop cleanly when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from etl_core.settings import Settings
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure_logging(settings: Settings) -> None:
+    """Structured lines on stderr: readable on a terminal, JSON for everything else. Secrets are never bound."""
+    terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            *([] if terminal else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
+
+    Args:
+        with_parent: also set when stdin reaches its end: a parent that holds the other end of the pipe is gone,
+            however it ended.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    if with_parent:
+
+        def wait_for_end() -> None:
+            while os.read(0, 4096):
+                pass
+            loop.call_soon_threadsafe(stop.set)
+
+        threading.Thread(target=wait_for_end, name="parent watch", daemon=True).start()
+    return stop
+
+
+def this_host() -> str:
+    """The host's name, as `workers list` shows it."""
+    return socket.gethostname()

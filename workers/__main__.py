@@ -1,0 +1,40 @@
+"""`etl-worker`: the process that extracts, transforms and loads."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from etl_core import __version__
+from etl_core.errors import EtlError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what went wrong at the start."""
+    parser = argparse.ArgumentParser(
+        prog="etl-worker",
+        description="Takes runs, extracts, transforms and loads them. Run one or many; settings: ETL_*.",
+    )
+    parser.add_argument("--version", action="version", version=f"etl-worker {__version__}")
+    parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="runs at once (default: 4)")
+    parser.add_argument("--with-parent", action="store_true", help="stop when stdin ends (for supervisors)")
+    args = parser.parse_args(argv)
+    if not 1 <= args.concurrency <= 100:
+        parser.error(f"--concurrency {args.concurrency}: 1 to 100 runs at once")
+    try:
+        from etl_core.process import configure_logging
+        from etl_core.settings import load_settings
+        from workers.process import run_worker
+
+        settings = load_settings()
+        configure_logging(settings)
+        asyncio.run(run_worker(settings, slots=args.concurrency, with_parent=args.with_parent))
+    except EtlError as error:
+        print(f"etl-worker: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""A batch as a worker carries it, from the page that extract stored to the rows that load merges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from etl_core.connector import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stored batch that this worker has the lease of."""
+
+    run_id: int
+    seq: int
+    lane: str
+    lease: int
+    size: int
+    """Bytes of the stored payload."""
+    fragments: Sequence[Mapping[str, Any]]
+    """[{stream, partition, bookmark, resume}]: the checkpoint once it is loaded."""
+    stored_at: datetime
+    """Postgres's clock: `_extracted_at` of its rows."""
+    records: Mapping[str, Sequence[Record]]

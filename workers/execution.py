@@ -1,0 +1,269 @@
+"""Carries out one run: extract, transform and load side by side, until it settles, waits, or is given back.
+
+This worker extracts the next page while it loads the one before. What it extracted but did not load stands in the
+database, so that whoever takes the run over goes on from the last stored batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import asdict
+
+import structlog
+from pydantic import ValidationError
+
+from etl_core.connector import Connector, PartitionState, Stream
+from etl_core.connectors_registry import describe, find_connector
+from etl_core.control.secret_fields import secret_fields
+from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, SourceError
+from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.lifecycle.settle import settle_run
+from etl_core.store.database import Connection, Pool
+from etl_core.store.queries import load
+from workers.batch import Batch
+from workers.byte_budget import ByteBudget
+from workers.extract import ExtractEnd, Extractor, ask
+from workers.load import CannotLoad, Loader
+from workers.loader.tables import ensure_tables
+from workers.loader.target import TargetTable
+from workers.outages import PASSING, final_retries, step_retries
+from workers.payload import decode
+from workers.secrets import resolve_secrets
+
+_leases = load("leases")
+_checkpoints = load("checkpoints")
+
+log = structlog.get_logger()
+
+PROGRESS_INTERVAL = 1.0
+"""Seconds between two looks that screens get at an open run."""
+
+
+class Execution:
+    """One claimed run in the hands of one worker."""
+
+    def __init__(self, pool: Pool, worker_id: int, run: ClaimedRun) -> None:
+        self._pool = pool
+        self._worker_id = worker_id
+        self._run = run
+        self._budget = ByteBudget()
+        self._giving_way = False
+        self._extracting: asyncio.Task[None] | None = None
+        self._ended_lanes: set[str] = set()
+        self._totals: Counter[str] = Counter()
+        self._progress_at = 0.0
+
+    def give_way(self) -> None:
+        """Finish the batch in hand, then give the run back to the queue."""
+        self._giving_way = True
+        if self._extracting:
+            self._extracting.cancel()
+
+    async def carry_out(self) -> None:
+        """Never raises but for cancellation: whatever happens is written to the run, or the run is given back."""
+        with structlog.contextvars.bound_contextvars(
+            run=self._run.id, job=f"{self._run.tenant}/{self._run.job_name}"
+        ):
+            log.info("run claimed", trigger=self._run.trigger, lease=self._run.lease)
+            try:
+                end = await self._attempt()
+            except Fenced as fenced:
+                log.warning("fenced: nothing more is written", reason=str(fenced))
+                return
+            except SourceError as error:
+                end = ExtractEnd(error.kind, str(error))
+            except PASSING as error:
+                log.warning(
+                    "database away too long: the run is given back", error=str(error) or type(error).__name__
+                )
+                end = None
+            except Exception as error:
+                log.exception("run failed unexpectedly")
+                end = ExtractEnd(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+            await self._end(end)
+
+    async def _attempt(self) -> ExtractEnd | None:
+        """How the run ended; None when it is to be given back to the queue."""
+        connector = self._connector()
+        extractor = Extractor(self._pool, self._run, self._worker_id, connector)
+        leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
+        streams = await ask(connector.discover(extractor.context))
+        tables = await step_retries.on(PASSING)(self._ensure_tables, streams)
+        loader = Loader(self._pool, self._run, connector, tables)
+
+        for batch in leftovers:
+            if self._giving_way:
+                return None
+            await self._load(loader, batch)
+        if self._run.extract_done:
+            return ExtractEnd()
+        try:
+            await self._extract_and_load(extractor, loader)
+        except ExceptionGroup as group:
+            raise next((e for e in group.exceptions if isinstance(e, Fenced)), group.exceptions[0]) from group
+        return extractor.end
+
+    async def _extract_and_load(self, extractor: Extractor, loader: Loader) -> None:
+        stored: asyncio.Queue[Batch | None] = asyncio.Queue()
+        async with asyncio.TaskGroup() as group:
+            self._extracting = group.create_task(self._extract(extractor, stored), name="extract")
+            if self._giving_way:
+                self._extracting.cancel()
+            while (batch := await stored.get()) is not None and not self._giving_way:
+                await self._load(loader, batch, extractor)
+
+    async def _ensure_tables(self, streams: Sequence[Stream]) -> dict[str, TargetTable]:
+        async with self._pool.acquire() as conn:
+            return await ensure_tables(
+                conn,
+                job_id=self._run.job_id,
+                tenant=self._run.tenant,
+                integration=self._run.integration or self._run.job_name,
+                schema=None,
+                streams=streams,
+                run_id=self._run.id,
+            )
+
+    def _connector(self) -> Connector:
+        run = self._run
+        if run.integration_type is None or run.config is None:
+            raise Permanent(
+                f"{run.tenant}/{run.job_name} has no integration; `etl-tui jobs settings` gives it one"
+            )
+        try:
+            kind = find_connector(run.integration_type)
+            config = kind.Config.model_validate(resolve_secrets(run.config, secret_fields(kind.Config)))
+        except ValidationError as error:
+            raise Permanent(f"config of integration {run.integration}: {describe(error)}") from None
+        except InvalidInput as error:
+            raise Permanent(str(error)) from None
+        return kind(config)
+
+    async def _take_up(self, extractor: Extractor) -> list[Batch]:
+        """The unloaded batches of an earlier holder, now ours; the extractor goes on behind the last of them."""
+        run = self._run
+        async with self._pool.acquire() as conn, conn.transaction():
+            if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+                raise Fenced(f"run {run.id} belongs to another worker now")
+            checkpoint = {
+                (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
+                async for row in _checkpoints.list_checkpoints(conn, job_id=run.job_id)
+            }
+            leftovers = []
+            async for row in _leases.adopt_batches(conn, run_id=run.id, worker_id=self._worker_id):
+                for f in row["fragments"]:
+                    checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
+                leftovers.append(
+                    Batch(
+                        run.id,
+                        row["seq"],
+                        row["lane"],
+                        row["lease"],
+                        len(row["payload"]),
+                        row["fragments"],
+                        row["stored_at"],
+                        decode(row["payload"]),
+                    )
+                )
+            extractor.start_from(checkpoint, await _leases.last_seq(conn, run_id=run.id))
+        if leftovers:
+            log.info("batches of an earlier holder taken up", batches=len(leftovers))
+            for batch in leftovers:
+                await self._budget.take(batch.size)
+        return leftovers
+
+    async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
+        try:
+            async with aclosing(extractor.batches()) as batches:
+                async for batch in batches:
+                    self._totals["rows_extracted"] += sum(len(records) for records in batch.records.values())
+                    await self._budget.take(batch.size)
+                    stored.put_nowait(batch)
+        finally:
+            stored.put_nowait(None)
+
+    async def _load(self, loader: Loader, batch: Batch, extractor: Extractor | None = None) -> None:
+        try:
+            if batch.lane not in self._ended_lanes:
+                self._totals.update(await loader.load(batch))
+                self._totals["batches"] += 1
+        except CannotLoad as error:
+            log.error("batch set aside", seq=batch.seq, error=str(error))
+            await step_retries.on(PASSING)(self._set_aside, batch, str(error))
+            self._ended_lanes.add(batch.lane)
+            if self._extracting:
+                self._extracting.cancel()
+        finally:
+            await self._budget.give_back(batch.size)
+        await self._write_progress(extractor)
+
+    async def _set_aside(self, batch: Batch, error: str) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            if (
+                await _leases.lock_leased_batch(conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease)
+                is None
+            ):
+                raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
+            await _leases.set_aside(conn, run_id=batch.run_id, seq=batch.seq, error=error)
+            await _leases.discard_lane(conn, run_id=batch.run_id, lane=batch.lane)
+
+    async def _write_progress(self, extractor: Extractor | None) -> None:
+        now = time.monotonic()
+        if now - self._progress_at < PROGRESS_INTERVAL:
+            return
+        self._progress_at = now
+        counters: dict[str, int] = dict(self._totals)
+        if extractor and extractor.rows_expected is not None:
+            counters["rows_expected"] = extractor.rows_expected
+        try:
+            await _leases.write_progress(
+                self._pool, run_id=self._run.id, lease=self._run.lease, counters=counters
+            )
+        except PASSING:
+            log.debug("progress not written")
+
+    async def _end(self, end: ExtractEnd | None) -> None:
+        try:
+            await final_retries.on(PASSING)(self._write_end, end)
+        except Fenced as fenced:
+            log.warning("fenced: nothing more is written", reason=str(fenced))
+
+    async def _write_end(self, end: ExtractEnd | None) -> None:
+        run = self._run
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+                    raise Fenced(f"run {run.id} has ended or belongs to another worker now")
+                await self._write_end_locked(conn, end)
+            outcome = await settle_run(conn, run.id, actor=f"worker {self._worker_id}")
+        if outcome:
+            log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
+        else:
+            log.info("run given back", wait_reason=end.message if end else None)
+
+    async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
+        run_id = self._run.id
+        waits = end is not None and end.until is not None
+        if self._ended_lanes:
+            # A lane has ended: the run fails by its batch that was set aside. What is left is read again.
+            await _leases.discard_batches(conn, run_id=run_id)
+            await _leases.end_extract(conn, run_id=run_id)
+        elif end is not None and end.error_kind is not None and not waits:
+            await _leases.fail_run(conn, run_id=run_id, error_kind=end.error_kind, error_message=end.message)
+            if not self._giving_way:
+                await _leases.discard_batches(conn, run_id=run_id)
+        elif end is not None and not waits:
+            await _leases.end_extract(conn, run_id=run_id)
+        if end is None or waits or self._giving_way:
+            # Batches that wait are loaded by whoever takes the run up; if none do, it settles all the same.
+            await _leases.release_run(
+                conn,
+                run_id=run_id,
+                ready_at=end.until if end else None,
+                wait_reason=end.message if end and waits else None,
+                losses=0,
+            )

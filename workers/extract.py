@@ -1,0 +1,177 @@
+"""Extract: pages of a connector become stored batches, in order, each with the checkpoint that follows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+
+from etl_core.connector import Connector, ExtractContext, Page, PartitionState
+from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
+from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.store.database import Connection, Pool
+from etl_core.store.queries import load
+from workers.batch import Batch
+from workers.loader.rejects import store_rejects
+from workers.outages import PASSING, step_retries
+from workers.payload import encode
+from workers.transform import Reject
+
+_leases = load("leases")
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+TRIES_IN_PLACE = 4
+"""How often extract is begun again after transient errors without a stored page in between."""
+FIRST_PAUSE = 1.0
+"""Seconds before the second try; doubles with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractEnd:
+    """How extract ended: an `error_kind` of None is success; `until` parks the run."""
+
+    error_kind: ErrorKind | None = None
+    message: str | None = None
+    until: datetime | None = None
+
+
+async def ask(answer: Awaitable[T]) -> T:
+    """Awaits a connector; an exception that it should not raise becomes a SourceError of kind `internal`."""
+    try:
+        return await answer
+    except (SourceError, StopAsyncIteration):
+        raise
+    except Exception as error:
+        log.exception("the connector failed unexpectedly")
+        raise SourceError(f"the connector failed unexpectedly: {type(error).__name__}: {error}") from error
+
+
+class Extractor:
+    """Yields the batches of one run, from the last stored one on."""
+
+    def __init__(self, pool: Pool, run: ClaimedRun, worker_id: int, connector: Connector) -> None:
+        self._pool = pool
+        self._run = run
+        self._worker_id = worker_id
+        self._connector = connector
+        self._checkpoint: dict[tuple[str, str], PartitionState] = {}
+        self._seq = 0
+        self.end: ExtractEnd | None = None
+        """Set when `batches` is exhausted."""
+        self.rows_expected: int | None = None
+
+    def start_from(self, checkpoint: dict[tuple[str, str], PartitionState], last_seq: int) -> None:
+        """Where the highest stored batch, or else the job's checkpoint, says to go on."""
+        self._checkpoint = dict(checkpoint)
+        self._seq = last_seq
+
+    @property
+    def context(self) -> ExtractContext:
+        """What the connector is given: behind everything stored so far."""
+        return ExtractContext(
+            checkpoint=dict(self._checkpoint),
+            legacy_checkpoint=self._run.legacy_checkpoint,
+            options=self._run.options,
+        )
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Stored batches, each once it is committed; afterwards `end` says how it ended.
+
+        Raises:
+            Fenced: the run belongs to another.
+        """
+        failures = 0
+        while self.end is None:
+            stored_before = self._seq
+            try:
+                async with aclosing(self._pages()) as pages:
+                    async for page in pages:
+                        yield await self._store(page)
+                self.end = ExtractEnd()
+            except Transient as error:
+                failures = 1 if self._seq > stored_before else failures + 1
+                if not error.retry_in_place or failures >= TRIES_IN_PLACE:
+                    self.end = ExtractEnd(error.kind, str(error))
+                else:
+                    log.warning("extract broke off; trying again", error=str(error), failures=failures)
+                    await asyncio.sleep(FIRST_PAUSE * 2 ** (failures - 1))
+            except RateLimited as error:
+                self.end = ExtractEnd(error.kind, str(error), until=error.until)
+            except SourceError as error:
+                self.end = ExtractEnd(error.kind, str(error))
+
+    async def _pages(self) -> AsyncGenerator[Page, None]:
+        """The connector's pages; what it raises is a SourceError, so that it is never taken for one of ours."""
+        pages = aiter(self._connector.extract(self.context))
+        try:
+            while True:
+                try:
+                    page = await ask(anext(pages))
+                except StopAsyncIteration:
+                    return
+                yield page
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+
+    async def _store(self, page: Page) -> Batch:
+        payload = await asyncio.to_thread(encode, page.records)
+        seq = self._seq + 1
+        fragments = [
+            {"stream": f.stream, "partition": f.partition, "bookmark": f.bookmark, "resume": f.resume}
+            for f in page.checkpoint
+        ]
+        stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
+        self._seq = seq
+        if page.total is not None:
+            self.rows_expected = page.total
+        for f in page.checkpoint:
+            self._checkpoint[f.stream, f.partition] = PartitionState(f.bookmark, f.resume)
+        return Batch(
+            self._run.id,
+            seq,
+            page.lane,
+            stored["lease"],
+            len(payload),
+            fragments,
+            stored["stored_at"],
+            page.records,
+        )
+
+    async def _commit(self, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]) -> Any:
+        async with self._pool.acquire() as conn, conn.transaction():
+            if await _leases.lock_leased_run(conn, run_id=self._run.id, lease=self._run.lease) is None:
+                raise Fenced(f"run {self._run.id} belongs to another worker now")
+            # An earlier try whose answer was lost may have committed.
+            stored = await _leases.find_batch(conn, run_id=self._run.id, seq=seq)
+            if stored is None:
+                stored = await self._insert(conn, page, seq, payload, fragments)
+            return stored
+
+    async def _insert(
+        self, conn: Connection, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]
+    ) -> Any:
+        extracted = sum(len(records) for records in page.records.values())
+        stored = await _leases.store_batch(
+            conn,
+            run_id=self._run.id,
+            seq=seq,
+            lane=page.lane,
+            worker_id=self._worker_id,
+            bytes=len(payload),
+            counts={"rows_extracted": extracted + len(page.rejects), "rows_rejected": len(page.rejects)},
+            fragments=fragments,
+        )
+        await _leases.store_payload(conn, run_id=self._run.id, seq=seq, payload=payload)
+        if page.rejects:
+            rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
+            await store_rejects(conn, job_id=self._run.job_id, run_id=self._run.id, seq=seq, rejects=rejects)
+        return stored

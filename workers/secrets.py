@@ -1,0 +1,52 @@
+"""Reads the secrets that an integration's config only refers to, in the worker that needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from etl_core.errors import Unauthorised
+from etl_core.rules.secrets import Reference, names_a_secret, parse_reference
+
+
+def resolve_secrets(config: Mapping[str, Any], secret_fields: Collection[str] = ()) -> dict[str, Any]:
+    """The config with its references replaced by what they refer to.
+
+    `env:NAME` is a reference anywhere. `file:/path` is one only in a field that holds a secret by its type
+    (`secret_fields`, dotted paths) or by its name: elsewhere it may be the address of a file.
+
+    Raises:
+        Unauthorised: a reference leads nowhere; the message names it, never a value.
+    """
+    return {
+        name: _resolve(value, (name,), secret_fields, names_a_secret(name)) for name, value in config.items()
+    }
+
+
+def _resolve(value: Any, path: tuple[str, ...], secret_fields: Collection[str], secret: bool) -> Any:
+    secret = secret or ".".join(path) in secret_fields
+    if isinstance(value, Mapping):
+        return {
+            name: _resolve(inner, (*path, name), secret_fields, secret or names_a_secret(name))
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_resolve(item, path, secret_fields, secret) for item in value]
+    reference = parse_reference(value) if isinstance(value, str) else None
+    if reference is None or (reference.kind == "file" and not secret):
+        return value
+    return _read(reference)
+
+
+def _read(reference: Reference) -> str:
+    named = f"secret {reference.kind}:{reference.target}"
+    if reference.kind == "env":
+        if reference.target not in os.environ:
+            raise Unauthorised(f"{named}: this variable is not set where the worker runs")
+        return os.environ[reference.target]
+    try:
+        return Path(reference.target).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unauthorised(f"{named}: the worker cannot read it ({type(error).__name__})") from None
