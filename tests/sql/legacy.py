@@ -28,7 +28,8 @@ async def structure(conn: asyncpg.Connection, schema: str = "public") -> dict[st
     """Columns in their order, constraints, indexes, triggers, functions and sequences of a schema."""
     queries = {
         "columns": """
-            SELECT table_name, row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position), column_name, data_type, character_maximum_length, is_nullable,
+            SELECT table_name, row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position),
+                column_name, data_type, character_maximum_length, is_nullable,
                 replace(column_default, $1 || '.', '')
             FROM information_schema.columns
             WHERE table_schema = $1 AND table_name <> 'schema_migrations' ORDER BY 1, 2""",
@@ -47,7 +48,8 @@ async def structure(conn: asyncpg.Connection, schema: str = "public") -> dict[st
         "sequences": """
             SELECT s.relname, d.refobjid::regclass::text, a.attname
             FROM pg_class AS s
-            LEFT JOIN pg_depend AS d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+            LEFT JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
+                AND d.classid = 'pg_class'::regclass
             LEFT JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE s.relkind = 'S' AND s.relnamespace = to_regnamespace($1) ORDER BY 1""",
         "schemas": """
