@@ -1,0 +1,54 @@
+"""Fixtures: `rabbitmq`, a server per test process, and `amqp_url`, that server emptied for one test."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import gettempdir
+
+import aio_pika
+import pytest
+
+from etl_core.broker.amqp_link import DEAD, queue_name
+from etl_core.broker.protocol import Stage
+from tests.support.rabbitmq import ForeignRabbitMQ, RabbitMQ
+from tests.support.rabbitmq_programs import NoRabbitMQError
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ | ForeignRabbitMQ]:
+    """A real RabbitMQ, running. One per xdist worker, since tests stop and kill it."""
+    foreign = os.environ.get("ETL_TEST_AMQP_URL")
+    try:
+        server = ForeignRabbitMQ(foreign) if foreign else RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+        server.start()
+    except NoRabbitMQError as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def amqp_url(rabbitmq: RabbitMQ | ForeignRabbitMQ) -> AsyncIterator[str]:
+    """The URL of a running RabbitMQ that has none of our queues."""
+    rabbitmq.start()
+    with Path(gettempdir(), f"etl-test-amqp-{os.geteuid()}.lock").open("w") as lock:
+        if isinstance(rabbitmq, ForeignRabbitMQ):
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one server for all xdist workers: one test at a time
+        try:
+            await delete_queues(rabbitmq.url)
+        except (OSError, aio_pika.exceptions.AMQPError) as error:
+            pytest.fail(f"RabbitMQ of the tests does not answer: {error}", pytrace=False)
+        yield rabbitmq.url
+
+
+async def delete_queues(url: str) -> None:
+    """Delete the program's queues."""
+    connection = await aio_pika.connect(url, timeout=30)
+    async with connection, connection.channel() as channel:
+        for name in (*map(queue_name, Stage), DEAD):
+            await channel.queue_delete(name)
