@@ -24,7 +24,7 @@ CHUNK = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class Stopped(Exception):  # noqa: N818 - a signal, no error
+class Stopped(Exception):
     """The run was cancelled while a thread was reading for it."""
 
 

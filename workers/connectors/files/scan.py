@@ -27,7 +27,7 @@ _SETTLED_NS = 2_000_000_000
 """A time of change younger than this proves nothing: another write may bear the same (coarse clocks, NFS)."""
 
 
-class ChangedWhileReading(Exception):  # noqa: N818 - a signal, no error
+class ChangedWhileReading(Exception):
     """The file is no longer the one that was scanned."""
 
 
