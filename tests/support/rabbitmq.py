@@ -31,7 +31,8 @@ class RabbitMQ:
     def __init__(self, folder: Path, programs: Programs | None = None) -> None:
         self._folder = folder
         self._programs = programs or find_programs()
-        self._port, self._dist_port, self._epmd_port = _free_ports(3)
+        self.ports = _free_ports(3)
+        self._port, self._dist_port, self._epmd_port = self.ports
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
