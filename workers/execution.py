@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -54,7 +53,6 @@ class Execution:
         self._giving_way = False
         self._extracting: asyncio.Task[None] | None = None
         self._ended_lanes: set[str] = set()
-        self._totals: Counter[str] = Counter()
         self._progress_at = 0.0
 
     def give_way(self) -> None:
@@ -180,7 +178,6 @@ class Execution:
         try:
             async with aclosing(extractor.batches()) as batches:
                 async for batch in batches:
-                    self._totals["rows_extracted"] += sum(len(records) for records in batch.records.values())
                     await self._budget.take(batch.size)
                     stored.put_nowait(batch)
         finally:
@@ -189,8 +186,7 @@ class Execution:
     async def _load(self, loader: Loader, batch: Batch, extractor: Extractor | None = None) -> None:
         try:
             if batch.lane not in self._ended_lanes:
-                self._totals.update(await loader.load(batch))
-                self._totals["batches"] += 1
+                await loader.load(batch)
         except CannotLoad as error:
             log.error("batch set aside", seq=batch.seq, error=str(error))
             await step_retries.on(PASSING)(self._set_aside, batch, str(error))
@@ -216,12 +212,10 @@ class Execution:
         if now - self._progress_at < PROGRESS_INTERVAL:
             return
         self._progress_at = now
-        counters: dict[str, int] = dict(self._totals)
-        if extractor and extractor.rows_expected is not None:
-            counters["rows_expected"] = extractor.rows_expected
+        expected = extractor.rows_expected if extractor else None
         try:
             await _leases.write_progress(
-                self._pool, run_id=self._run.id, lease=self._run.lease, counters=counters
+                self._pool, run_id=self._run.id, lease=self._run.lease, rows_expected=expected
             )
         except PASSING:
             log.debug("progress not written")

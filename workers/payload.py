@@ -10,6 +10,7 @@ none. So a record that was carried on in memory loads exactly as the same record
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ def encode_record(record: Record) -> bytes:
         try:
             return json.dumps(record, ensure_ascii=True, default=str).encode("ascii")
         except (TypeError, ValueError, RecursionError):
-            return ascii(record).encode("ascii")
+            return ascii(reprlib.repr(record)).encode("ascii")  # nested without end: its beginning
 
 
 def as_json(value: Any) -> Any:

@@ -10,7 +10,7 @@ from etl_core.connectors_registry import check_config
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.secret_fields import refuse_secrets_in_clear
 from etl_core.control.tenants import find_tenant
-from etl_core.errors import Conflict, InvalidInput
+from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.tenant import IntegrationRow
 from etl_core.rules.names import clean_name
 from etl_core.store.queries import load
@@ -76,4 +76,26 @@ async def add_integration(
             config=config,
         )
         row = await _integrations.integration_by_id(conn, integration_id=integration_id)
+    return IntegrationRow.model_validate(dict(row))
+
+
+async def change_config(
+    conn: asyncpg.Connection, *, tenant: str, name: str, config: dict[str, Any], actor: Actor
+) -> IntegrationRow:
+    """Gives an integration another configuration; runs that have begun go on with the old one.
+
+    Raises:
+        NotFound: no such tenant or integration. InvalidInput: an unknown or wrong field, a secret in clear.
+    """
+    found = [row for row in await list_integrations(conn, tenant=tenant) if row.name == name]
+    if not found:
+        raise NotFound(f"{tenant} has no integration {name!r}; `etl-tui integrations list` shows all")
+    refuse_secrets_in_clear(found[0].type, config)
+    config = check_config(found[0].type, config)
+    async with conn.transaction():
+        await _integrations.change_config(conn, tenant=tenant, integration_name=name, config=config)
+        await record_event(
+            conn, "change_config", actor, integration=name, tenant=tenant, before=found[0].config, after=config
+        )
+        row = await _integrations.integration_by_id(conn, integration_id=found[0].id)
     return IntegrationRow.model_validate(dict(row))

@@ -8,7 +8,7 @@ from etl_core.errors import Conflict, InvalidInput
 from etl_core.store.migration_bookkeeping import queries
 
 if TYPE_CHECKING:
-    import asyncpg
+    from etl_core.store.database import Connection
 
 LEGACY_VERSION = 4
 """The newest migration that only tells what the legacy tool had built."""
@@ -43,13 +43,13 @@ LEGACY_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
 """The columns that 0005 and later read, by migration and table; more may be there."""
 
 
-async def legacy_tables(conn: asyncpg.Connection) -> list[str]:
+async def legacy_tables(conn: Connection) -> list[str]:
     """Those of the legacy tables that are there, sorted."""
     names = [table for tables in LEGACY_COLUMNS.values() for table in tables]
     return [row["table_name"] async for row in queries.columns_of(conn, tables=names)]
 
 
-async def check_baseline(conn: asyncpg.Connection, version: int) -> list[str]:
+async def check_baseline(conn: Connection, version: int) -> list[str]:
     """Checks that the tables of migrations 1 to `version` are there; returns remarks on unexpected columns.
 
     Raises:

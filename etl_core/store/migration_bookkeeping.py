@@ -12,7 +12,7 @@ from etl_core.store.migration_files import MigrationFile
 from etl_core.store.queries import load
 
 if TYPE_CHECKING:
-    import asyncpg
+    from etl_core.store.database import Connection
 
 queries = load("migrations")
 
@@ -44,7 +44,7 @@ class MigrationStatus:
     applied_at: datetime | None
 
 
-async def read_recorded(conn: asyncpg.Connection) -> list[Recorded]:
+async def read_recorded(conn: Connection) -> list[Recorded]:
     """The migrations in force, oldest first; none when there is no bookkeeping."""
     if not await queries.has_bookkeeping(conn):
         return []

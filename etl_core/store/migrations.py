@@ -30,7 +30,7 @@ from etl_core.store.migration_bookkeeping import (
 from etl_core.store.migration_files import MigrationFile, admits, discover
 
 if TYPE_CHECKING:
-    import asyncpg
+    from etl_core.store.database import Connection
 
 __all__ = ["Applied", "MigrationStatus", "check_schema", "migrate", "rollback", "status"]
 
@@ -48,7 +48,7 @@ class Applied:
 
 
 async def migrate(
-    conn: asyncpg.Connection,
+    conn: Connection,
     *,
     to: int | None = None,
     legacy_timezone: str = "UTC",
@@ -88,7 +88,7 @@ async def migrate(
 
 
 async def rollback(
-    conn: asyncpg.Connection,
+    conn: Connection,
     *,
     to: int,
     discard: bool = False,
@@ -119,15 +119,13 @@ async def rollback(
     return done
 
 
-async def status(
-    conn: asyncpg.Connection, *, known: Sequence[MigrationFile] | None = None
-) -> list[MigrationStatus]:
+async def status(conn: Connection, *, known: Sequence[MigrationFile] | None = None) -> list[MigrationStatus]:
     """Every migration that is known or in force, oldest first."""
     return compare(discover() if known is None else known, await read_recorded(conn))
 
 
 async def check_schema(
-    conn: asyncpg.Connection, program: str = __version__, *, known: Sequence[MigrationFile] | None = None
+    conn: Connection, program: str = __version__, *, known: Sequence[MigrationFile] | None = None
 ) -> None:
     """Refuses a schema on which this program must not run; every process asks at its start.
 
@@ -159,7 +157,7 @@ async def check_schema(
 
 
 async def _apply_next(
-    conn: asyncpg.Connection, known: Sequence[MigrationFile], target: int, zone: str, program: str
+    conn: Connection, known: Sequence[MigrationFile], target: int, zone: str, program: str
 ) -> Applied | None:
     """Applies the oldest pending migration up to `target`; None when there is none."""
     async with _turn(conn):
@@ -189,7 +187,7 @@ async def _apply_next(
 
 
 async def _take_back_newest(
-    conn: asyncpg.Connection, known: Sequence[MigrationFile], to: int, *, discard: bool, alive_within: float
+    conn: Connection, known: Sequence[MigrationFile], to: int, *, discard: bool, alive_within: float
 ) -> Applied | None:
     """Takes back the newest migration if it is newer than `to`; None when it is not."""
     async with _turn(conn):
@@ -214,7 +212,7 @@ async def _take_back_newest(
 
 
 async def _adopt(
-    conn: asyncpg.Connection, known: Sequence[MigrationFile], baseline: int, zone: str, program: str
+    conn: Connection, known: Sequence[MigrationFile], baseline: int, zone: str, program: str
 ) -> list[Applied]:
     """Records migrations 1 to `baseline` as applied without running them."""
     async with _turn(conn):
@@ -232,7 +230,7 @@ async def _adopt(
 
 
 async def _record(
-    conn: asyncpg.Connection,
+    conn: Connection,
     file: MigrationFile,
     *,
     program: str,
@@ -255,16 +253,14 @@ async def _record(
 
 
 @asynccontextmanager
-async def _turn(conn: asyncpg.Connection) -> AsyncIterator[None]:
+async def _turn(conn: Connection) -> AsyncIterator[None]:
     """A transaction behind the lock; READ COMMITTED, so that what the last holder committed is seen."""
     async with conn.transaction(isolation="read_committed"):
         await queries.take_lock(conn)
         yield
 
 
-async def _execute(
-    conn: asyncpg.Connection, label: str, text: str, *, zone: str, discard: bool
-) -> tuple[str, ...]:
+async def _execute(conn: Connection, label: str, text: str, *, zone: str, discard: bool) -> tuple[str, ...]:
     """Runs the text of a migration; returns what it RAISEd as NOTICE or WARNING."""
     import asyncpg
 
@@ -283,7 +279,7 @@ async def _execute(
 
 
 @contextmanager
-def _collecting_notices(conn: asyncpg.Connection) -> Iterator[list[str]]:
+def _collecting_notices(conn: Connection) -> Iterator[list[str]]:
     """What migrations say on purpose; not the server's own remarks ("does not exist, skipping")."""
     notices: list[str] = []
 
@@ -298,7 +294,7 @@ def _collecting_notices(conn: asyncpg.Connection) -> Iterator[list[str]]:
         conn.remove_log_listener(listen)
 
 
-async def _refuse_unadopted(conn: asyncpg.Connection) -> None:
+async def _refuse_unadopted(conn: Connection) -> None:
     """Refuses a database in which legacy tables stand without bookkeeping."""
     tables = await legacy_tables(conn)
     if tables:
@@ -308,7 +304,7 @@ async def _refuse_unadopted(conn: asyncpg.Connection) -> None:
         )
 
 
-async def _refuse_while_working(conn: asyncpg.Connection, alive_within: float) -> None:
+async def _refuse_while_working(conn: Connection, alive_within: float) -> None:
     """Refuses while a run is open or a process alive; afterwards none can begin in this transaction."""
     if not await queries.has_processes(conn):
         return
@@ -321,7 +317,7 @@ async def _refuse_while_working(conn: asyncpg.Connection, alive_within: float) -
             raise Conflict(f"{', '.join(busy[:3])}{more}: end runs and stop processes before going back")
 
 
-async def _spell_timezone(conn: asyncpg.Connection, name: str) -> str:
+async def _spell_timezone(conn: Connection, name: str) -> str:
     """The zone as the server spells it.
 
     Raises:

@@ -14,7 +14,8 @@ from etl_core.rules.notes import next_text, note_text
 from etl_tui.app.cells import clean, fit, width_of
 
 STATUS_CELLS = 10
-NEXT_CELLS = 10
+NEXT_CELLS = 9
+NOTE_GAP = 2
 WIDE = 100
 """From this width on tenant and job have a column each."""
 CURSOR, NO_CURSOR = "›", " "
@@ -37,36 +38,45 @@ class Column:
     text: Callable[[JobRow, Moment], str]
     right: bool = False
     ticks: bool = False
+    gap: int = 1
 
-    def fitted(self, job: JobRow, moment: Moment) -> str:
-        return fit(self.text(job, moment), self.cells, right=self.right)
+    @property
+    def taken(self) -> int:
+        return self.gap + self.cells
+
+    def placed(self, text: str) -> str:
+        """The text in its place, with the blanks before it."""
+        return " " * self.gap + fit(text, self.cells, right=self.right)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Columns behind cursor, glyph and status, a blank before each; together `width` cells."""
+    """Columns behind cursor, glyph and status, each with its gap before it; together `width` cells."""
 
     width: int
     columns: tuple[Column, ...]
 
     def heading(self) -> str:
-        titles = " ".join(fit(column.title, column.cells, right=column.right) for column in self.columns)
-        return fit(f"   {fit('STATUS', STATUS_CELLS)} {titles}", self.width)
+        titles = "".join(column.placed(column.title) for column in self.columns)
+        return fit(f"   {fit('STATUS', STATUS_CELLS)}{titles}", self.width)
 
     def ticking(self, job: JobRow, moment: Moment) -> tuple[str, ...]:
         """The texts that the clock changes: what a drawn row is compared by."""
-        return tuple(column.fitted(job, moment) for column in self.columns if column.ticks)
+        return tuple(column.placed(column.text(job, moment)) for column in self.columns if column.ticks)
 
     def status(self, job: JobRow, moment: Moment) -> str:
         """The first segment of a row: cursor, glyph and word, in the state's colour."""
         cursor = CURSOR if moment.selected else NO_CURSOR
-        return f"{cursor}{tone_of(job).glyph} {fit(status_word(job), STATUS_CELLS)} "
+        return f"{cursor}{tone_of(job).glyph} {fit(status_word(job), STATUS_CELLS)}"
 
     def rest(self, job: JobRow, moment: Moment, ticking: Sequence[str]) -> str:
         """The second segment: everything else."""
         ticks = iter(ticking)
-        texts = (next(ticks) if column.ticks else column.fitted(job, moment) for column in self.columns)
-        return fit(" ".join(texts), max(0, self.width - STATUS_CELLS - 4))
+        texts = (
+            next(ticks) if column.ticks else column.placed(column.text(job, moment))
+            for column in self.columns
+        )
+        return fit("".join(texts), max(0, self.width - STATUS_CELLS - 3))
 
 
 def choose_layout(width: int, jobs: Iterable[JobRow], *, many_tenants: bool = True) -> Layout:
@@ -77,8 +87,8 @@ def choose_layout(width: int, jobs: Iterable[JobRow], *, many_tenants: bool = Tr
     jobs = list(jobs)
     names = _names(width, jobs, many_tenants=many_tenants)
     others = [column for least, column in _OTHERS if width >= least]
-    taken = STATUS_CELLS + 3 + sum(column.cells + 1 for column in (*names, *others))
-    note = Column("NOTE", max(0, width - taken - 1), _note, ticks=True)
+    taken = STATUS_CELLS + 3 + sum(column.taken for column in (*names, *others))
+    note = Column("NOTE", max(0, width - taken - NOTE_GAP), _note, ticks=True, gap=NOTE_GAP)
     return Layout(width, (*names, *others, note))
 
 

@@ -29,6 +29,11 @@ class DialogButton(Widget, can_focus=True):
             super().__init__()
             self.button = button
 
+        @property
+        def control(self) -> DialogButton:
+            """What `@on` selects by."""
+            return self.button
+
     def __init__(self, look: Look, label: str, *, name: str) -> None:
         super().__init__(id=name)
         self._look = look

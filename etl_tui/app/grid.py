@@ -38,7 +38,8 @@ class JobGrid(ScrollView, can_focus=True):
     """Shows `jobs` in the order given; the cursor stays on its job when rows come, go or change."""
 
     DEFAULT_CSS = """
-    JobGrid { height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    JobGrid { height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: auto;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [

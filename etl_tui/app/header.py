@@ -11,22 +11,25 @@ from textual.containers import Vertical
 
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_tone import Tone, tone_of
-from etl_tui.app.cells import clean
+from etl_core.rules.job_tone import Tone
+from etl_tui.app.cells import clean, width_of
 from etl_tui.app.styled_line import Piece, StyledLine
 from etl_tui.app.theme import Look
 
 TITLE = "ETL Jobs Dashboard"
 SUBTITLE = "Monitor and control your autonomous data synchronization jobs"
 
-_TOTALS = (
-    (Tone.FAILED, "failed"),
-    (Tone.RUNNING, "running"),
-    (Tone.WAITING, "waiting"),
-    (Tone.FINISHED, "finished"),
-    (Tone.READY, "ready"),
-    (Tone.OFF, "off"),
-)
+TOTALS = ("failed", "running", "held", "ready", "off")
+"""In the order of the screen."""
+_GIVE_WAY = ("off", "held", "ready", "running", "failed")
+"""In this order when the line is too short."""
+_TONES = {
+    "failed": Tone.FAILED,
+    "running": Tone.RUNNING,
+    "held": Tone.WAITING,
+    "ready": Tone.READY,
+    "off": Tone.OFF,
+}
 
 
 class Header(Vertical):
@@ -38,7 +41,7 @@ class Header(Vertical):
         super().__init__(id="header")
         self._look = look
         self._tenant = clean(tenant) if tenant else None
-        self._totals: Counter[Tone] = Counter()
+        self._totals: Counter[str] = Counter()
         self._clock = ""
         self._title = StyledLine(look, "title")
         self._subtitle = StyledLine(look, "subtitle")
@@ -51,9 +54,12 @@ class Header(Vertical):
         self._draw_title()
         self.show_health(None)
 
+    def on_resize(self) -> None:
+        self._draw_title()
+
     def show_totals(self, jobs: Iterable[JobRow]) -> None:
         """Counts the states of all jobs."""
-        totals = Counter(map(tone_of, jobs))
+        totals = Counter(map(_total_of, jobs))
         if totals != self._totals:
             self._totals = totals
             self._draw_title()
@@ -75,11 +81,26 @@ class Header(Vertical):
 
     def _draw_title(self) -> None:
         look = self._look
-        right = []
-        for tone, word in _TOTALS:
-            if self._totals[tone]:
-                right.append(Piece(f" {tone.glyph} {self._totals[tone]:,} {word} ", look.tone(tone)))
-        if self._tenant:
-            right.append(Piece(f"  {self._tenant} ", look.text))
-        right.append(Piece(f"  {self._clock} ", look.text))
-        self._title.show([Piece(f" {TITLE} ", look.title)], right)
+        ends = [Piece(f"  {self._tenant} ", look.text)] if self._tenant else []
+        ends.append(Piece(f"  {self._clock} ", look.text))
+        totals = {word: self._total(word) for word in TOTALS if self._totals[word]}
+        room = self.size.width - len(TITLE) - 2 - sum(width_of(text) for text, _ in ends)
+        for word in _GIVE_WAY:
+            if sum(width_of(text) for text, _ in totals.values()) > room:
+                totals.pop(word, None)
+        self._title.show([Piece(f" {TITLE} ", look.title)], [*totals.values(), *ends])
+
+    def _total(self, word: str) -> Piece:
+        tone = _TONES[word]
+        return Piece(f" {tone.glyph} {self._totals[word]:,} {word} ", self._look.tone(tone))
+
+
+def _total_of(job: JobRow) -> str:
+    """Which total a job counts in: what rests is ready whether it just finished or not."""
+    if job.status == "RUNNING":
+        return "running"
+    if not job.active:
+        return "off"
+    if job.status == "FAILED":
+        return "failed"
+    return "held" if job.held else "ready"

@@ -15,19 +15,20 @@ from etl_tui.app.text_view import TextView
 from etl_tui.app.theme import Look
 
 _KEYS = (
-    ("j k, arrows", "down and up; PgDn PgUp by page; g G, Home End to first and last"),
+    ("j k arrows", "down, up; PgDn PgUp: a page; g G, Home End: the ends"),
     ("Enter", "details of the job, its checkpoint included"),
-    ("r", "run now, whatever the schedule says; a job that is off runs once and stays off"),
-    ("s", "settings: how often it runs, and how soon it is retried"),
-    ("o", "switch off (a run under way goes on to its end) and on again"),
-    ("R, ctrl+r", "compare everything with the database at once"),
+    ("r", "run now; a job that is off runs once and stays off"),
+    ("s", "settings: how often it runs, how soon it is retried"),
+    ("o", "on or off; a run under way goes on to its end"),
+    ("R, ctrl+r", "compare everything with the database now"),
     ("?", "this"),
     ("q, ctrl+c", "quit"),
 )
 _TONES = (
     (Tone.READY, "READY", "waits for its next time"),
     (Tone.RUNNING, "RUNNING", "a run is queued or under way"),
-    (Tone.WAITING, "RUNNING", "the run waits (a rate limit); READY held: the job waits for a person"),
+    (Tone.WAITING, "RUNNING", "the run waits (a rate limit)"),
+    (Tone.WAITING, "READY held", "the job waits for a person"),
     (Tone.FINISHED, "FINISHED", "just succeeded; READY again in a minute"),
     (Tone.FAILED, "FAILED", "failed; retried after the shorter interval"),
     (Tone.OFF, "off", "switched off: runs only by hand"),
@@ -35,7 +36,7 @@ _TONES = (
 _NEXT = (
     ("2m", "starts in two minutes"),
     ("retry 18m", "tried again after a failure"),
-    ("late 4m", "due since four minutes, and no scheduler or worker took it"),
+    ("late 4m", "due for four minutes, and nobody took it"),
 )
 
 
@@ -58,10 +59,10 @@ class HelpDialog(Dialog[None]):
 
 
 def _lines(look: Look) -> list[list[Piece]]:
-    lines = [[Piece(f"{key:<12}", look.title), Piece(word, look.text)] for key, word in _KEYS]
+    lines = [[Piece(f"{key:<13}", look.title), Piece(word, look.text)] for key, word in _KEYS]
     lines.append([])
     for tone, word, meaning in _TONES:
-        lines.append([Piece(f"{tone.glyph} {word:<10}", look.tone(tone)), Piece(meaning, look.text)])
+        lines.append([Piece(f"{tone.glyph} {word:<11}", look.tone(tone)), Piece(meaning, look.text)])
     lines.append([])
-    lines += [[Piece(f"{text:<12}", look.title), Piece(meaning, look.text)] for text, meaning in _NEXT]
+    lines += [[Piece(f"{text:<13}", look.title), Piece(meaning, look.text)] for text, meaning in _NEXT]
     return lines

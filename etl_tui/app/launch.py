@@ -25,12 +25,14 @@ def run_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool = True
     Raises:
         InvalidInput, Unreachable, Conflict: the database's URL, the database or its schema.
     """
+    return asyncio.run(show_dashboard(settings, ascii=ascii, mouse=mouse))
+
+
+async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool = True) -> int:  # noqa: A002
+    """The same for a caller that has an event loop."""
     # Textual reads it when it is imported.
     os.environ.setdefault("TEXTUAL_FPS", str(FRAMES_PER_SECOND))
-    return asyncio.run(_run(settings, plain=ascii, mouse=mouse))
 
-
-async def _run(settings: Settings, *, plain: bool, mouse: bool) -> int:
     from etl_core.store.database import connect
     from etl_core.store.location import database_location
     from etl_core.store.migrations import check_schema
@@ -55,7 +57,7 @@ async def _run(settings: Settings, *, plain: bool, mouse: bool) -> int:
 
         source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
         try:
-            app = DashboardApp(source, choose_look(plain=plain), tenant=settings.tenant)
+            app = DashboardApp(source, choose_look(plain=ascii), tenant=settings.tenant)
             await app.run_async(mouse=mouse)
         finally:
             await source.close()

@@ -70,7 +70,9 @@ def build_parser() -> Parser:
     for name in COMMANDS:
         module = f"etl_tui.cli.{name}"
         if find_spec(module) is not None:
-            importlib.import_module(module).register(subparsers)
+            register = getattr(importlib.import_module(module), "register", None)
+            if register:
+                register(subparsers)
     return parser
 
 

@@ -23,3 +23,11 @@ INSERT INTO integrations (tenant_id, name, type, config)
 VALUES (:tenant_id, :integration_name, :integration_type, :config)
 ON CONFLICT (name, tenant_id) DO NOTHING
 RETURNING id;
+
+-- name: change_config(tenant, integration_name, config)$
+-- Another configuration for an integration; null when there is none of this name.
+UPDATE integrations AS i
+SET config = :config, last_updated_at = now()
+FROM tenants AS t
+WHERE i.tenant_id = t.id AND t.name = :tenant AND i.name = :integration_name
+RETURNING i.id;

@@ -52,3 +52,8 @@ SELECT r.id, r.worker_id, w.host, w.pid, (w.lost_at IS NOT NULL) AS is_lost
 FROM job_runs AS r LEFT JOIN workers AS w ON r.worker_id = w.id
 WHERE r.state = 'RUNNING' AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
 ORDER BY r.id;
+
+-- name: count_clients()$
+-- Other clients of this database.
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import asyncpg
+from etl_core.store.database import Connection
 
 FILL = Path(__file__).with_name("legacy.sql").read_text(encoding="utf-8")
 """Rows for a database at migration 4."""
@@ -12,7 +12,7 @@ FILL = Path(__file__).with_name("legacy.sql").read_text(encoding="utf-8")
 MIGRATED_TABLES = ("tenants", "integrations", "system_settings", "etl_jobs")
 
 
-async def rows(conn: asyncpg.Connection, table: str) -> dict[int, dict[str, object]]:
+async def rows(conn: Connection, table: str) -> dict[int, dict[str, object]]:
     """All rows of a table by id, times as text."""
     return {
         row["id"]: row["document"]
@@ -20,11 +20,11 @@ async def rows(conn: asyncpg.Connection, table: str) -> dict[int, dict[str, obje
     }
 
 
-async def contents(conn: asyncpg.Connection, *tables: str) -> dict[str, dict[int, dict[str, object]]]:
+async def contents(conn: Connection, *tables: str) -> dict[str, dict[int, dict[str, object]]]:
     return {table: await rows(conn, table) for table in tables}
 
 
-async def structure(conn: asyncpg.Connection, schema: str = "public") -> dict[str, list[tuple[object, ...]]]:
+async def structure(conn: Connection, schema: str = "public") -> dict[str, list[tuple[object, ...]]]:
     """Columns in their order, constraints, indexes, triggers, functions and sequences of a schema."""
     queries = {
         "columns": """

@@ -70,7 +70,9 @@ INSERT INTO etl_jobs (
         '2024-01-05', '2025-07-01'),
     (9, 'another shape', 9, 'READY', NULL, NULL, NULL, NULL, NULL, '{"repo": "\u0000"}', 1, true,
         '2024-01-05', '2025-07-01'),
-    (10, 'paused, off', 10, 'paused', NULL, NULL, NULL, NULL, NULL, NULL, 1, false, '2024-01-05', '2025-07-01'),
+    -- Made in an hour that Berlin's clocks skipped.
+    (10, 'paused, off', 10, 'paused', NULL, NULL, NULL, NULL, NULL, NULL, 1, false,
+        '2025-03-30 02:30', '2025-07-01'),
     -- Inserted by hand past the sequence, which does not know.
     (100, 'Jira', 1, 'FAILED', '2025-07-01', NULL, '2025-07-01', 'broken', NULL, NULL, 2, true,
         '2024-01-05', '2025-07-01');

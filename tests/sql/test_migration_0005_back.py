@@ -135,7 +135,8 @@ async def test_a_checkpoint_that_moved_goes_back_into_the_cursors(legacy: Connec
             "last_repo_sync_checkpoint": "yesterday evening"
         }' WHERE id = 1;
         UPDATE etl_jobs
-        SET checkpoint_data = '{"version": 3, "streams": {"issues": {"": {"bookmark": {"at": 1}}}}}' WHERE id = 2;
+        SET checkpoint_data = '{"version": 3, "streams": {"issues": {"": {"bookmark": {"at": 1}}}}}'
+        WHERE id = 2;
         UPDATE etl_jobs SET checkpoint_data = NULL WHERE id = 8;
         """
     )

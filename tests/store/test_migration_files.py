@@ -95,5 +95,5 @@ def test_a_missing_way_back_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("up", ["SELECT 1;\n", "-- programs: some\n", ""])
 def test_a_missing_range_is_refused(tmp_path: Path, up: str) -> None:
     write(tmp_path, "0001_a", up)
-    with pytest.raises(ValueError, match="programs"):
+    with pytest.raises(ValueError, match="program"):
         read_migrations(tmp_path)

@@ -200,7 +200,8 @@ async def test_a_newer_schema_says_which_programs_may_go_on(conn: database.Conne
     with pytest.raises(Conflict) as refused:
         await check_schema(conn, "0.1.0")
     assert str(refused.value) == (
-        f"schema is at {NEWEST + 1}, newer than this program knows ({NEWEST}): upgrade etl-tui from 0.1.0 to >=0.2"
+        f"schema is at {NEWEST + 1}, newer than this program knows ({NEWEST}): "
+        "upgrade etl-tui from 0.1.0 to >=0.2"
     )
     with pytest.raises(Conflict, match="upgrade etl-tui"):
         await migrate(conn)

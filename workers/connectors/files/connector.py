@@ -26,7 +26,7 @@ from etl_core.connector import (
     Stream,
 )
 from etl_core.errors import BadRecord, SourceError, Transient
-from workers.connectors.files.checkpoint import Bookmark, Resume
+from workers.connectors.files import checkpoint as stored
 from workers.connectors.files.config import FilesConfig, Format
 from workers.connectors.files.locate import SourceFile, locate
 from workers.connectors.files.pages import FilePage, FilePages
@@ -47,8 +47,8 @@ class FilesConnector:
 
     type: ClassVar[str] = "files"
     Config: ClassVar[builtins.type[BaseModel]] = FilesConfig
-    Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
-    Resume: ClassVar[builtins.type[BaseModel]] = Resume
+    Bookmark: ClassVar[builtins.type[BaseModel]] = stored.Bookmark
+    Resume: ClassVar[builtins.type[BaseModel]] = stored.Resume
 
     def __init__(self, config: FilesConfig) -> None:
         self.config = config
@@ -94,7 +94,13 @@ class FilesConnector:
         return [Stream(self._stream_name, columns, self.config.key)]
 
     async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
-        """Pages of what is new or changed. Raises at the end if a file could not be read."""
+        """Pages of what is new or changed. Raises at the end if a file could not be read.
+
+        May be called again, with the checkpoint as it is then: a run that broke off is tried again in place.
+        """
+        for plan in self._plans:
+            plan.bookmark, plan.resume = self._state(context, plan.file)
+            plan.failure = None if plan.scan else plan.failure
         touched = [plan for plan in self._plans if plan.is_touched(self._read_as)]
         to_read = [plan for plan in self._plans if plan.scan and not plan.is_known(self._read_as)]
         total = sum(self._expected(plan) for plan in to_read)
@@ -144,7 +150,7 @@ class FilesConnector:
         self, context: ExtractContext, file: SourceFile, stop: threading.Event
     ) -> FilePlan | None:
         """What to do with one file; None if a file of a pattern has vanished meanwhile."""
-        bookmark, resume = read_state(context, self._stream_name, file.partition, Bookmark, Resume)
+        bookmark, resume = self._state(context, file)
         plan = FilePlan(file, bookmark, resume)
         try:
             with reading_errors(file.path, self.config.encoding):
@@ -218,6 +224,11 @@ class FilesConnector:
         assert plan.scan is not None  # noqa: S101 - only scanned files are read
         bookmark = plan.scan.bookmark(self._read_as).model_dump(mode="json")
         return Fragment(self._stream_name, plan.file.partition, bookmark=bookmark)
+
+    def _state(
+        self, context: ExtractContext, file: SourceFile
+    ) -> tuple[stored.Bookmark | None, stored.Resume | None]:
+        return read_state(context, self._stream_name, file.partition, stored.Bookmark, stored.Resume)
 
     def _page(self, page: FilePage, checkpoint: list[Fragment], total: int) -> Page:
         return Page(

@@ -28,7 +28,7 @@ class JsonRows:
             if not line.isspace():
                 try:
                     record = decode(line)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, RecursionError) as error:
                     yield self._malformed(f"not valid JSON ({error})", line)
                 else:
                     reason = self._why_not(record, line)

@@ -1,0 +1,223 @@
+"""`etl-tui demo`: see it work on real input, with nothing installed but this program."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl_core.errors import Conflict, EtlError, ExitCode, InvalidInput
+from etl_tui.cli.parser import Subparsers, add_command
+
+if TYPE_CHECKING:
+    from etl_core.store.database import Connection
+    from etl_tui.cli.context import Context
+    from etl_tui.demo.jobs import DemoJob
+
+STAGGER = 1.5
+"""Seconds between two starts under the dashboard, so that one sees them begin."""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Adds `demo`."""
+    demo = add_command(
+        subparsers,
+        "demo",
+        run_demo,
+        summary="see it work: a database of its own, real processes, jobs over real input",
+        description="Starts an embedded database of its own, the scheduler and a worker, and jobs over real input.\n"
+        "On a terminal it opens the dashboard; without one (or with --plain) it runs every job once to its end\n"
+        "and exits 0 only if all ended as they should. One job is there to fail.",
+        example="ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list",
+    )
+    demo.add_argument("--plain", action="store_true", help="no dashboard, also on a terminal")
+    demo.add_argument("--repository", metavar="PATH", help="the git repository whose history is read")
+    choice = demo.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--url", action="store_true", help="print the ETL_DATABASE_URL of the demo's database"
+    )
+    choice.add_argument(
+        "--stop", action="store_true", help="stop the demo's database if --url left it running"
+    )
+    choice.add_argument("--reset", action="store_true", help="forget what earlier demos loaded, then run")
+
+
+async def run_demo(arguments: argparse.Namespace, context: Context) -> int:
+    """Dispatches to what was asked for."""
+    folder = _folder()
+    if arguments.url:
+        return await _print_url(folder, context)
+    if arguments.stop:
+        return await _stop(folder, context)
+    return await _run(arguments, context, folder)
+
+
+def _folder() -> Path:
+    from etl_core.settings import data_dir
+
+    return data_dir() / "demo"
+
+
+async def _run(arguments: argparse.Namespace, context: Context, folder: Path) -> int:
+    from etl_core.settings import Settings
+    from etl_core.store import embedded
+    from etl_core.store.database import connect
+    from etl_tui.demo.jobs import demo_jobs, find_repository, set_up
+    from etl_tui.demo.processes import scheduler_and_worker
+
+    if arguments.reset:
+        await asyncio.to_thread(_reset, folder)
+    repository = find_repository(arguments.repository)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = demo_jobs(folder, repository)
+    _end_on_signals()
+    context.output.line("starting an embedded database, the scheduler and a worker")
+    if repository is None:
+        context.output.notice(
+            "no git repository here: the history job is left out; --repository PATH names one"
+        )
+    server = await asyncio.to_thread(embedded.start, folder / "postgres")
+    try:
+        url = await asyncio.to_thread(server.url)
+        conn = await connect(url, application_name="etl-tui demo")
+        try:
+            await _migrate(conn)
+            ids = await set_up(conn, jobs)
+            with scheduler_and_worker(url, folder) as processes:
+                if not _wants_dashboard(arguments, context):
+                    return await _run_plain(conn, jobs, ids, processes, context)
+                starting = asyncio.create_task(_start_one_by_one(conn, list(ids.values())))
+                from etl_tui.app.launch import show_dashboard
+
+                try:
+                    return await show_dashboard(Settings(database_url=url))  # type: ignore[arg-type]  # pydantic makes it a secret
+                finally:
+                    starting.cancel()
+        finally:
+            await asyncio.shield(conn.close())
+    finally:
+        await asyncio.shield(asyncio.to_thread(server.close))
+
+
+def _wants_dashboard(arguments: argparse.Namespace, context: Context) -> bool:
+    # Textual reads the keys from stdin and draws on stderr.
+    interactive = sys.stdin.isatty() and sys.stderr.isatty() and context.output.is_terminal
+    return interactive and not arguments.plain and not context.output.json
+
+
+async def _run_plain(
+    conn: Connection,
+    jobs: list[DemoJob],
+    ids: dict[str, int],
+    processes: list[subprocess.Popen[bytes]],
+    context: Context,
+) -> int:
+    from etl_tui.demo.plain import print_table, run_all
+
+    results = await run_all(conn, jobs, ids, processes, context.output)
+    print_table(results, context.output)
+    if context.output.json:
+        context.output.emit(
+            [
+                {
+                    "job": ended.job.full_name,
+                    "as_it_should": ended.as_it_should,
+                    "result": ended.result,
+                    "seconds": ended.seconds,
+                    "run": ended.run,
+                }
+                for ended in results
+            ]
+        )
+    wrong = [ended.job.full_name for ended in results if not ended.as_it_should]
+    if wrong:
+        context.output.notice(f"etl-tui: did not end as they should: {', '.join(wrong)}")
+        return ExitCode.FAILED
+    context.output.line()
+    context.output.line("every job ended as it should; look into it:")
+    context.output.line("  ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list")
+    return ExitCode.DONE
+
+
+async def _start_one_by_one(conn: Connection, job_ids: list[int]) -> None:
+    from etl_core.control.audit import Actor
+    from etl_core.control.jobs import run_now
+
+    for job_id in job_ids:
+        await asyncio.sleep(STAGGER)
+        try:
+            await run_now(conn, job_id, Actor.current())
+        except Conflict:
+            continue  # the scheduler was quicker
+
+
+async def _migrate(conn: Connection) -> None:
+    from etl_core.store.migrations import migrate
+
+    await migrate(conn)
+
+
+async def _print_url(folder: Path, context: Context) -> int:
+    """The URL, good until nobody has used it for a while; the database is started when it is not up."""
+    from etl_tui.demo.linger import IDLE_MINUTES
+
+    if not (folder / "postgres").is_dir():
+        raise InvalidInput("there is no demo database yet; `etl-tui demo` makes it")
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "etl_tui.demo.linger",
+        str(folder / "postgres"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert holder.stdout is not None  # noqa: S101 - it was asked for
+    url = (await holder.stdout.readline()).decode().strip()
+    if not url:
+        raise EtlError(
+            f"the demo's database in {folder} does not start; `etl-tui demo --reset` makes a new one"
+        )
+    if context.output.json:
+        context.output.emit({"url": url})
+    else:
+        context.output.line(url)
+    if sys.stderr.isatty():
+        context.output.notice(
+            f"the database stays up until it was idle for {IDLE_MINUTES} min; `demo --stop` stops it"
+        )
+    return ExitCode.DONE
+
+
+async def _stop(folder: Path, context: Context) -> int:
+    from etl_core.store import embedded
+
+    stopped = await asyncio.to_thread(embedded.stop, folder / "postgres")
+    if context.output.json:
+        context.output.emit({"stopped": stopped})
+    context.output.line(
+        "the demo's database is stopped" if stopped else "the demo's database was not running"
+    )
+    return ExitCode.DONE
+
+
+def _reset(folder: Path) -> None:
+    import shutil
+
+    from etl_core.store import embedded
+
+    embedded.stop(folder / "postgres")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with its processes and its database."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a handler runs in one
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -1,0 +1,134 @@
+"""The demo without a terminal: every job once to its end, a line when something happens, a table at last."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl_core.errors import Conflict, EtlError
+from etl_tui.demo.jobs import DemoJob
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from etl_core.models.run import RunRow
+    from etl_core.store.database import Connection
+    from etl_tui.cli.output import Output
+
+POLL = 0.2
+PATIENCE = 300.0
+"""Seconds that all jobs together may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job of the demo and the run that ended, or the last state seen when time was up."""
+
+    job: DemoJob
+    run: RunRow
+
+    @property
+    def as_it_should(self) -> bool:
+        return self.run.state == ("FAILED" if self.job.must_fail else "SUCCEEDED")
+
+    @property
+    def seconds(self) -> float | None:
+        if self.run.started_at is None or self.run.finished_at is None:
+            return None
+        return round((self.run.finished_at - self.run.started_at).total_seconds(), 1)
+
+    @property
+    def rows(self) -> str:
+        from etl_core.rules.counts_text import result_sentence
+
+        return result_sentence(self.run) if self.run.state == "SUCCEEDED" else "–"
+
+    @property
+    def result(self) -> str:
+        return self.rows if self.run.state == "SUCCEEDED" else self.run.error_message or ""
+
+
+async def run_all(
+    conn: Connection,
+    jobs: list[DemoJob],
+    ids: dict[str, int],
+    processes: list[subprocess.Popen[bytes]],
+    output: Output,
+) -> list[Ended]:
+    """Starts every job and follows it to its end.
+
+    Raises:
+        EtlError: scheduler or worker ended under us.
+    """
+    from etl_core.control.runs import show_run
+
+    runs = {job.full_name: await _start(conn, ids[job.full_name]) for job in jobs}
+    told: dict[str, tuple[str, int]] = {}
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        for job in jobs:
+            run = runs[job.full_name] = await show_run(conn, runs[job.full_name].id)
+            seen = (run.state.value, run.rows_extracted)
+            if told.get(job.full_name) != seen:
+                told[job.full_name] = seen
+                output.line(f"{job.full_name}: {_sentence(Ended(job, run))}")
+                output.flush()
+        if not any(run.state.is_open for run in runs.values()):
+            break
+        if asyncio.get_running_loop().time() > deadline:
+            output.notice(f"not every job ended within {PATIENCE:g} s")
+            break
+        for process in processes:
+            if process.poll() is not None:
+                raise EtlError(f"{process.args[2]} ended with {process.returncode}; see its log")  # type: ignore[index]
+        await asyncio.sleep(POLL)
+    return [Ended(job, runs[job.full_name]) for job in jobs]
+
+
+async def _start(conn: Connection, job_id: int) -> RunRow:
+    """A new run, or the one that the scheduler has just begun."""
+    from etl_core.control.audit import Actor
+    from etl_core.control.jobs import run_now
+    from etl_core.control.runs import open_run
+
+    for _ in range(3):
+        try:
+            return await run_now(conn, job_id, Actor.current())
+        except Conflict:
+            run = await open_run(conn, job_id)
+            if run is not None:
+                return run
+    return await run_now(conn, job_id, Actor.current())
+
+
+def _sentence(ended: Ended) -> str:
+    run = ended.run
+    match run.state:
+        case "QUEUED":
+            return "queued"
+        case "RUNNING":
+            return f"running, {run.rows_extracted:,} records"
+    return f"{run.state.lower()}: {ended.result}"
+
+
+def print_table(results: list[Ended], output: Output) -> None:
+    """Job, status, rows, seconds; then what each failed job says."""
+    output.line()
+    output.table(
+        ("JOB", "STATUS", "ROWS", "SECONDS"),
+        [
+            (
+                ended.job.full_name,
+                "FINISHED" if ended.run.state == "SUCCEEDED" else ended.run.state.value,
+                ended.rows,
+                ended.seconds,
+            )
+            for ended in results
+        ],
+    )
+    output.line()
+    for ended in results:
+        if ended.run.state == "FAILED":
+            how = "failed, as it should" if ended.job.must_fail else "failed"
+            output.line(f"{ended.job.full_name} {how}: {ended.result}")
