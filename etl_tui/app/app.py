@@ -16,6 +16,8 @@ from etl_tui.app.header import SUBTITLE, TITLE
 from etl_tui.app.source import JobSource
 from etl_tui.app.theme import Look
 
+ENOUGH_LINES = 20
+"""On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
 FIRST_PAINT_SECONDS = 1.0
 """How long painting is held for the first rows at most."""
 
@@ -58,6 +60,9 @@ class DashboardApp(App[int]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 0)
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.height < ENOUGH_LINES, "-low")
 
     def _paint(self) -> None:
         if self._batch_count:

@@ -31,8 +31,6 @@ from etl_tui.app.styled_line import Piece, StyledLine
 from etl_tui.app.theme import Look
 
 TICK_SECONDS = 1.0
-ENOUGH_ROWS = 20
-"""Terminals of fewer lines have no second header line."""
 
 
 class Dashboard(Screen[None]):
@@ -89,9 +87,6 @@ class Dashboard(Screen[None]):
         self.run_worker(self._live.follow(), group="live", exclusive=True)
         self.watch(self.app, "app_focus", self._watch_app_focus, init=False)
 
-    def on_resize(self) -> None:
-        self.set_class(self.app.size.height < ENOUGH_ROWS, "-low")
-
     # What Live shows
 
     def show_all(self, jobs: Sequence[JobRow]) -> None:
@@ -99,6 +94,7 @@ class Dashboard(Screen[None]):
         self._jobs = {job.id: job for job in jobs}
         self._show_jobs()
         self._message.show_job(self._grid.selected)
+        self._tick()
         self._first_shown()
 
     def show_changes(self, changes: FeedChanges) -> None:

@@ -146,6 +146,9 @@ class Look:
             dark=palette.dark,
             ansi=self.is_ansi,
             variables={
+                # Textual's own stylesheet asks for these two of every theme that says it is ansi.
+                "ansi-background": css(palette.background),
+                "ansi-foreground": css(palette.text),
                 "dim-text": css(palette.dim),
                 "field": css(palette.surface),
                 "line": css(palette.off),
