@@ -1,0 +1,40 @@
+"""Delivering files to a folder, and reading them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.workers.connectors.walking import Destination, run
+from workers.connectors.files import FilesConnector
+from workers.connectors.files.config import FilesConfig
+
+
+def connector(path: Path | str, **config: Any) -> FilesConnector:
+    return FilesConnector(FilesConfig(path=str(path), **config))
+
+
+def deliver(path: Path, content: str | bytes, *, age_s: float = 3_600) -> Path:
+    """Writes a file (gzip by its suffix) whose time of change lies back far enough to be believed."""
+    raw = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    then = path.stat().st_mtime - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+async def read(path: Path | str, into: Destination | None = None, **config: Any) -> Destination:
+    loaded = into or Destination()
+    await run(connector(path, **config), loaded)
+    return loaded
+
+
+async def types_of(path: Path | str, **config: Any) -> dict[str, str]:
+    streams = await run(connector(path, **config), Destination(), stop_after=0)
+    return {column.name: str(column.type) for column in streams[0].columns}
+
+
+def table(loaded: Destination, stream: str) -> list[Any]:
+    return list(loaded.rows.get(stream, {}).values())
