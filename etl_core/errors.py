@@ -52,7 +52,7 @@ class Unreachable(EtlError):
     exit_code = ExitCode.UNREACHABLE
 
 
-class Fenced(Exception):  # noqa: N818 - the field's word for it
+class Fenced(Exception):
     """The lease of this run or batch was raised: another holder goes on, so this one writes nothing more."""
 
 
@@ -99,7 +99,7 @@ class Transient(SourceError):
 
 
 class RateLimited(SourceError):
-    """The source asked us to come back at `until` (aware datetime); the run is parked and frees its worker."""
+    """The source asked us to come back at `until` (aware); the run is parked and frees its worker."""
 
     kind = ErrorKind.RATE_LIMITED
 

@@ -19,7 +19,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logging(settings: Settings) -> None:
-    """Structured lines on stderr: readable on a terminal, JSON for everything else. Secrets are never bound."""
+    """Structured lines on stderr: readable on a terminal, JSON elsewhere. Secrets are never bound."""
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
@@ -42,8 +42,8 @@ def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:
     """An event that SIGTERM and SIGINT set; a second signal ends the process at once.
 
     Args:
-        with_parent: also set when stdin reaches its end: a parent that holds the other end of the pipe is gone,
-            however it ended.
+        with_parent: also set when stdin reaches its end: a parent that holds the other end of the pipe is
+            gone, however it ended.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -11,10 +11,10 @@ from etl_core.errors import EtlError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what went wrong at the start."""
+    """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what was wrong."""
     parser = argparse.ArgumentParser(
         prog="etl-scheduler",
-        description="Claims the jobs that fall due and rings for workers. Run one or several; settings: ETL_*.",
+        description="Claims jobs that fall due and rings for workers. Run one or several; settings: ETL_*.",
     )
     parser.add_argument("--version", action="version", version=f"etl-scheduler {__version__}")
     parser.add_argument("--with-parent", action="store_true", help="stop when stdin ends (for supervisors)")

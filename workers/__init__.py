@@ -1,1 +1,1 @@
-"""What: the stages, the connectors, the loader. Any number of worker processes, each may be killed at any moment."""
+"""What: the stages, the connectors, the loader. Any number of processes; each may be killed at any moment."""

@@ -11,7 +11,7 @@ from etl_core.errors import EtlError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what went wrong at the start."""
+    """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what was wrong."""
     parser = argparse.ArgumentParser(
         prog="etl-worker",
         description="Takes runs, extracts, transforms and loads them. Run one or many; settings: ETL_*.",

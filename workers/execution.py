@@ -1,6 +1,6 @@
 """Carries out one run: extract, transform and load side by side, until it settles, waits, or is given back.
 
-This worker extracts the next page while it loads the one before. What it extracted but did not load stands in the
+The next page is extracted while the one before is loaded. What is extracted but not loaded stands in the
 database, so that whoever takes the run over goes on from the last stored batch.
 """
 
@@ -62,7 +62,7 @@ class Execution:
             self._extracting.cancel()
 
     async def carry_out(self) -> None:
-        """Never raises but for cancellation: whatever happens is written to the run, or the run is given back."""
+        """Raises nothing but cancellation: what happens is written to the run, or the run is given back."""
         with structlog.contextvars.bound_contextvars(
             run=self._run.id, job=f"{self._run.tenant}/{self._run.job_name}"
         ):
@@ -142,7 +142,7 @@ class Execution:
         return kind(config)
 
     async def _take_up(self, extractor: Extractor) -> list[Batch]:
-        """The unloaded batches of an earlier holder, now ours; the extractor goes on behind the last of them."""
+        """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
         run = self._run
         async with self._pool.acquire() as conn, conn.transaction():
             if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:

@@ -109,7 +109,7 @@ class Extractor:
                 self.end = ExtractEnd(error.kind, str(error))
 
     async def _pages(self) -> AsyncGenerator[Page, None]:
-        """The connector's pages; what it raises is a SourceError, so that it is never taken for one of ours."""
+        """The connector's pages; what it raises is a SourceError, never taken for an error of ours."""
         pages = aiter(self._connector.extract(self.context))
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Says that a worker is alive, from a thread and a connection of its own: a busy event loop does not cost its runs."""
+"""Says that a worker is alive, from a thread of its own: a busy event loop does not cost it its runs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _processes = load("processes")
 log = structlog.get_logger()
 
 SILENCE_LIMIT = 300.0
-"""A main loop silent for so long, in seconds, is hung for good: the process ends and its runs go to others."""
+"""A main loop silent for so long, in seconds, is hung: the process ends and its runs go to others."""
 
 
 class Heartbeat:
-    """A context that beats until it is left. `on_lost` is called in the main loop when a sweep took us for lost."""
+    """A context that beats until it is left; `on_lost` runs in the main loop when we were taken for lost."""
 
     def __init__(self, url: str, worker_id: int, *, interval: float, on_lost: Callable[[], None]) -> None:
         self._url = url

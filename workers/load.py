@@ -29,7 +29,7 @@ log = structlog.get_logger()
 Counts = dict[str, int]
 
 
-class CannotLoad(Exception):  # noqa: N818 - what it says
+class CannotLoad(Exception):
     """The destination refuses this batch for good; its lane ends here."""
 
 

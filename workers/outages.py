@@ -19,7 +19,7 @@ PASSING = (
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidCachedStatementError,  # another's DDL changed a table that we have a plan for
 )
-"""Errors after which the same step may succeed. Whether it has not succeeded already the step itself must check:
+"""Errors after which the same step may succeed. The step itself must check whether it had succeeded before:
 a connection that is lost during COMMIT leaves that open."""
 
 STEP_TIMEOUT = 60.0

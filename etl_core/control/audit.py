@@ -23,7 +23,7 @@ class Actor:
 
     @classmethod
     def current(cls) -> Self:
-        """The person at this terminal: `ETL_ACTOR` if set, else the operating system's user, and where SSH came from.
+        """The person at this terminal: `ETL_ACTOR` if set, else the system's user; and where SSH came from.
 
         The database role is recorded by the database itself.
         """

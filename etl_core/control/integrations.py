@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import asyncpg
-
 from etl_core.connectors_registry import check_config
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.secret_fields import refuse_secrets_in_clear
@@ -13,12 +11,13 @@ from etl_core.control.tenants import find_tenant
 from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.tenant import IntegrationRow
 from etl_core.rules.names import clean_name
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _integrations = load("integrations")
 
 
-async def list_integrations(conn: asyncpg.Connection, *, tenant: str | None = None) -> list[IntegrationRow]:
+async def list_integrations(conn: Connection, *, tenant: str | None = None) -> list[IntegrationRow]:
     """Every integration, or one tenant's, sorted by tenant and name.
 
     Raises:
@@ -33,7 +32,7 @@ async def list_integrations(conn: asyncpg.Connection, *, tenant: str | None = No
 
 
 async def add_integration(
-    conn: asyncpg.Connection,
+    conn: Connection,
     *,
     tenant: str,
     name: str,
@@ -80,7 +79,7 @@ async def add_integration(
 
 
 async def change_config(
-    conn: asyncpg.Connection, *, tenant: str, name: str, config: dict[str, Any], actor: Actor
+    conn: Connection, *, tenant: str, name: str, config: dict[str, Any], actor: Actor
 ) -> IntegrationRow:
     """Gives an integration another configuration; runs that have begun go on with the old one.
 
@@ -95,7 +94,13 @@ async def change_config(
     async with conn.transaction():
         await _integrations.change_config(conn, tenant=tenant, integration_name=name, config=config)
         await record_event(
-            conn, "change_config", actor, integration=name, tenant=tenant, before=found[0].config, after=config
+            conn,
+            "change_config",
+            actor,
+            integration=name,
+            tenant=tenant,
+            before=found[0].config,
+            after=config,
         )
         row = await _integrations.integration_by_id(conn, integration_id=found[0].id)
     return IntegrationRow.model_validate(dict(row))

@@ -1,4 +1,4 @@
-"""What a person can do to a job. Each action is one transaction, checks the state it needs, leaves an event."""
+"""What a person can do to a job: each action is one transaction, checks the state it needs, leaves an event."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ async def change_settings(
             every = humanise_minutes(job["schedule_interval_minutes"])
             retry = humanise_minutes(job["retry_interval_minutes"])
             raise Conflict(
-                f"{job['tenant']}/{job['job_name']} was changed meanwhile (now every {every}, retry after {retry})"
+                f"{job['tenant']}/{job['job_name']} was changed meanwhile: "
+                f"now every {every}, retry after {retry}"
             )
         await record_event(
             conn,
@@ -246,7 +247,7 @@ async def add_job(
             raise NotFound(f"no tenant {tenant!r}; `etl-tui tenants add {tenant}` makes it")
         if place["integration_id"] is None:
             raise NotFound(
-                f"{tenant} has no integration {integration!r}; `etl-tui integrations add {tenant} {integration} ...`"
+                f"{tenant} has no integration {integration!r}; `etl-tui integrations add` makes one"
             )
         job_id = await _jobs.add_job(
             conn,
@@ -277,8 +278,8 @@ async def _why_not_now(conn: Connection, job_id: int, name: str) -> str:
     run = await open_run(conn, job_id)
     if run is None:
         return f"{name} is not in a state that can be run; try again in a moment"
-    since = run.started_at or run.queued_at
-    return f"{name} is already running: run {run.id}, {'started' if run.started_at else 'queued'} {since:%H:%M:%S} UTC"
+    since = f"started {run.started_at:%H:%M:%S}" if run.started_at else f"queued {run.queued_at:%H:%M:%S}"
+    return f"{name} is already running: run {run.id}, {since} UTC"
 
 
 def _gone(job_id: int) -> NotFound:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.jobs import list_jobs
 from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.job import JobRow
 from etl_core.models.tenant import TenantRow
 from etl_core.rules.names import clean_name
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _tenants = load("tenants")
 
 
-async def list_tenants(conn: asyncpg.Connection) -> list[TenantRow]:
+async def list_tenants(conn: Connection) -> list[TenantRow]:
     """Every tenant, sorted by name."""
     return [TenantRow.model_validate(dict(row)) async for row in _tenants.list_tenants(conn)]
 
 
-async def find_tenant(conn: asyncpg.Connection, name: str) -> TenantRow:
+async def find_tenant(conn: Connection, name: str) -> TenantRow:
     """The tenant of this name.
 
     Raises:
@@ -32,7 +31,7 @@ async def find_tenant(conn: asyncpg.Connection, name: str) -> TenantRow:
     return TenantRow.model_validate(dict(row))
 
 
-async def add_tenant(conn: asyncpg.Connection, name: str, actor: Actor) -> tuple[TenantRow, list[JobRow]]:
+async def add_tenant(conn: Connection, name: str, actor: Actor) -> tuple[TenantRow, list[JobRow]]:
     """A new tenant, and the four jobs that the schema seeds for each (Jira, GitHub, Fabric, AD).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Claims: the scheduler's of due jobs, a worker's of ready runs. The rows are the queue; a ring only says "look"."""
+"""Claims: of due jobs by schedulers, of ready runs by workers. The rows are the queue, a ring says "look"."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Ends a run when its last batch is accounted for.
 
-Called after every load, at the end of extract, and by the scheduler's sweep. The run is locked in one statement
-and its batches are counted in the next: whoever comes last sees everything the others committed. Counting in the
-locking statement, or without the lock, loses the last batch now and then and leaves a run RUNNING for ever.
+Called when a worker has done its part, and by the scheduler's sweep. The run is locked in one statement and
+its batches are counted in the next: whoever comes last sees everything that the others committed. Counting in
+the locking statement, or without the lock, loses the last batch now and then: the run stays RUNNING for ever.
 """
 
 from __future__ import annotations

@@ -39,9 +39,10 @@ class Takeover:
 
 
 async def take_over(conn: Connection, *, lost_after: float) -> Takeover:
-    """Declares silent workers lost (`lost_after` seconds by Postgres's clock), ends their connections, frees their runs.
+    """Declares silent workers lost, ends their connections, frees their runs.
 
     A stopped process holds its locks in the middle of a COPY; so its backends go first, then its runs.
+    `lost_after` is in seconds, by Postgres's clock.
     """
     lost = [row async for row in _processes.declare_lost(conn, lost_after=lost_after)]
     for worker in lost:

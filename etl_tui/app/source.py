@@ -106,7 +106,7 @@ class DatabaseSource:
         """One question or action in its turn, with everything the database can do to us as an `EtlError`."""
         async with self._turn:
             if self._conn.is_closed():
-                raise Unreachable("the connection is gone")
+                raise Unreachable("the connection to the database is gone; it is being opened again")
             try:
                 return await asyncio.wait_for(question(self._conn), ANSWER_TIMEOUT)
             except TimeoutError:

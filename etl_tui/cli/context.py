@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from etl_core.settings import Settings
 
 APPLICATION_NAME = "etl-tui"
+WENT_AWAY = "the database went away in the middle of it; `etl-tui doctor` looks at it"
 
 
 class Context:
@@ -35,9 +36,12 @@ class Context:
         """A connection to the state database; the embedded one is started when no URL is set.
 
         Raises:
-            Unreachable: the database does not answer, with what to do.
+            Unreachable: the database does not answer, or goes away in the middle; with what to do.
             Conflict: its schema is behind or ahead of this program, with the command that mends it.
         """
+        import asyncpg
+
+        from etl_core.errors import Unreachable
         from etl_core.store.database import connect
         from etl_core.store.location import database_location
         from etl_core.store.migrations import check_schema as check
@@ -48,5 +52,9 @@ class Context:
                 if check_schema:
                     await check(conn)
                 yield conn
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                if not conn.is_closed():
+                    raise
+                raise Unreachable(f"{WENT_AWAY} ({error})") from error
             finally:
                 await asyncio.shield(conn.close())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl_core.store.database import Connection
     from etl_tui.cli.context import Context
     from etl_tui.demo.jobs import DemoJob
+    from etl_tui.demo.processes import DemoProcess
 
 STAGGER = 1.5
 """Seconds between two starts under the dashboard, so that one sees them begin."""
@@ -29,9 +30,9 @@ def register(subparsers: Subparsers) -> None:
         "demo",
         run_demo,
         summary="see it work: a database of its own, real processes, jobs over real input",
-        description="Starts an embedded database of its own, the scheduler and a worker, and jobs over real input.\n"
-        "On a terminal it opens the dashboard; without one (or with --plain) it runs every job once to its end\n"
-        "and exits 0 only if all ended as they should. One job is there to fail.",
+        description="Starts an embedded database of its own, the scheduler and a worker, and jobs over real\n"
+        "input. On a terminal it opens the dashboard; without one (or with --plain) it runs every job once\n"
+        "to its end and exits 0 only if all ended as they should. One job is there to fail.",
         example="ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list",
     )
     demo.add_argument("--plain", action="store_true", help="no dashboard, also on a terminal")
@@ -72,7 +73,6 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
     if arguments.reset:
         await asyncio.to_thread(_reset, folder)
     repository = find_repository(arguments.repository)
-    folder.mkdir(parents=True, exist_ok=True)
     jobs = demo_jobs(folder, repository)
     _end_on_signals()
     context.output.line("starting an embedded database, the scheduler and a worker")
@@ -90,6 +90,7 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
             with scheduler_and_worker(url, folder) as processes:
                 if not _wants_dashboard(arguments, context):
                     return await _run_plain(conn, jobs, ids, processes, context)
+                await _until_alive(conn)
                 starting = asyncio.create_task(_start_one_by_one(conn, list(ids.values())))
                 from etl_tui.app.launch import show_dashboard
 
@@ -113,7 +114,7 @@ async def _run_plain(
     conn: Connection,
     jobs: list[DemoJob],
     ids: dict[str, int],
-    processes: list[subprocess.Popen[bytes]],
+    processes: list[DemoProcess],
     context: Context,
 ) -> int:
     from etl_tui.demo.plain import print_table, run_all
@@ -141,6 +142,18 @@ async def _run_plain(
     context.output.line("every job ended as it should; look into it:")
     context.output.line("  ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list")
     return ExitCode.DONE
+
+
+async def _until_alive(conn: Connection) -> None:
+    """Both processes have said so, or will not soon: the banner tells."""
+    from etl_core.control.feed import JobFeed
+
+    feed = JobFeed(conn)
+    for _ in range(50):
+        health = await feed.read_health()
+        if health.workers_alive and health.schedulers_alive:
+            return
+        await asyncio.sleep(0.2)
 
 
 async def _start_one_by_one(conn: Connection, job_ids: list[int]) -> None:

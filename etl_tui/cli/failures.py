@@ -47,7 +47,7 @@ def _expected(error: BaseException) -> tuple[str, int] | None:
     asyncpg = sys.modules.get("asyncpg")  # not imported yet: it cannot be one of its errors
     if asyncpg is None:
         return None
-    gone = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+    gone = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
     told = (
         (
             gone,

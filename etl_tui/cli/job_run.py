@@ -73,6 +73,8 @@ async def wait_for_end(
 
     `timeout` is in seconds; when it runs out the run goes on. So it does when the wait is cancelled.
     """
+    import asyncpg
+
     progress = (
         LineProgress(output, name) if output.is_terminal and not output.json else PlainProgress(output, name)
     )
@@ -82,7 +84,7 @@ async def wait_for_end(
         progress.close()
         output.notice(f"stopped waiting; run {run.id} goes on, `etl-tui jobs show {name}` shows it")
         raise
-    except OSError as error:
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
         raise Unreachable(f"lost the database while waiting ({error}); run {run.id} goes on") from error
     finally:
         progress.close()

@@ -34,7 +34,7 @@ def cell_width(text: str) -> int:
     )
 
 
-class ReaderGone(Exception):  # noqa: N818 - not an error: who read our output has had enough
+class ReaderGone(Exception):
     """Stdout is a pipe that nobody reads any more. Told apart from a network connection that broke."""
 
 

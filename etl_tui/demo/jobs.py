@@ -40,8 +40,9 @@ def demo_jobs(folder: Path, repository: Path | None) -> list[DemoJob]:
     """The jobs, in the order of the grid; the history job only where there is a repository.
 
     Args:
-        folder: where the demo may keep input that it prepares.
+        folder: where the demo may keep input that it prepares; made when it is not there.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     jobs = [
         DemoJob(
             "acme",
@@ -85,9 +86,18 @@ async def set_up(conn: Connection, jobs: list[DemoJob]) -> dict[str, int]:
     ids = {}
     for job in jobs:
         await _made(add_tenant(conn, job.tenant, actor))
-        where = {"tenant": job.tenant, "name": job.integration, "config": job.config, "actor": actor}
-        if not await _made(add_integration(conn, integration_type=job.type, **where)):
-            await change_config(conn, **where)
+        added = await _made(
+            add_integration(
+                conn,
+                tenant=job.tenant,
+                name=job.integration,
+                integration_type=job.type,
+                config=job.config,
+                actor=actor,
+            )
+        )
+        if not added:
+            await change_config(conn, tenant=job.tenant, name=job.integration, config=job.config, actor=actor)
         await _made(
             add_job(
                 conn,
@@ -142,7 +152,7 @@ def _airports_csv() -> Path:
 
 
 def _zone_table(folder: Path) -> Path:
-    """The machine's own zone1970.tab (else the one of the tzdata package), its comments replaced by a header."""
+    """The machine's own zone1970.tab (else the tzdata package's), its comments replaced by a header."""
     candidates = [Path(where) / "zone1970.tab" for where in zoneinfo.TZPATH]
     candidates.append(Path(str(files("tzdata"))) / "zoneinfo" / "zone1970.tab")
     source = next(path for path in candidates if path.is_file())

@@ -10,11 +10,10 @@ from etl_core.errors import Conflict, EtlError
 from etl_tui.demo.jobs import DemoJob
 
 if TYPE_CHECKING:
-    import subprocess
-
     from etl_core.models.run import RunRow
     from etl_core.store.database import Connection
     from etl_tui.cli.output import Output
+    from etl_tui.demo.processes import DemoProcess
 
 POLL = 0.2
 PATIENCE = 300.0
@@ -53,7 +52,7 @@ async def run_all(
     conn: Connection,
     jobs: list[DemoJob],
     ids: dict[str, int],
-    processes: list[subprocess.Popen[bytes]],
+    processes: list[DemoProcess],
     output: Output,
 ) -> list[Ended]:
     """Starts every job and follows it to its end.
@@ -81,7 +80,7 @@ async def run_all(
             break
         for process in processes:
             if process.poll() is not None:
-                raise EtlError(f"{process.args[2]} ended with {process.returncode}; see its log")  # type: ignore[index]
+                raise EtlError(f"{process.name} ended with {process.returncode}; see {process.log}")
         await asyncio.sleep(POLL)
     return [Ended(job, runs[job.full_name]) for job in jobs]
 

@@ -13,39 +13,57 @@ STOP_TIMEOUT = 12.0
 """Seconds that a process gets for a clean end."""
 
 
-@contextmanager
-def scheduler_and_worker(database_url: str, logs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Runs `python -m scheduler` and `python -m workers` on a database, their lines in files below `logs`.
+class DemoProcess:
+    """One of our programs. It watches a pipe from us and stops at its end: even our kill -9 leaves none."""
 
-    Each watches a pipe from us and stops at its end, so that even our kill -9 leaves none behind.
-    """
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("ETL_CONFIG", "ETL_TENANT", "ETL_AMQP_URL")
-    } | {"ETL_DATABASE_URL": database_url}
-    started: list[subprocess.Popen[bytes]] = []
+    def __init__(self, module: str, environment: dict[str, str], logs: Path) -> None:
+        self.name = module
+        self.log = logs / f"{module}.log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, "--with-parent"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for us; we tell them
+            )
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended."""
+        return self._process.poll()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    def ask_to_stop(self) -> None:
+        """Ends the pipe that it watches."""
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Until it has ended; past STOP_TIMEOUT it is killed."""
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def scheduler_and_worker(database_url: str, logs: Path) -> Iterator[list[DemoProcess]]:
+    """Runs `python -m scheduler` and `python -m workers` on a database, their lines in files below `logs`."""
+    ours = {"ETL_CONFIG", "ETL_TENANT", "ETL_AMQP_URL"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment["ETL_DATABASE_URL"] = database_url
+    started: list[DemoProcess] = []
     try:
-        for module in ("scheduler", "workers"):
-            with (logs / f"{module}.log").open("wb") as log:
-                started.append(
-                    subprocess.Popen(
-                        [sys.executable, "-m", module, "--with-parent"],
-                        stdin=subprocess.PIPE,
-                        stdout=log,
-                        stderr=log,
-                        env=environment,
-                        start_new_session=True,  # Ctrl-C is for us; we tell them
-                    )
-                )
+        started.append(DemoProcess("scheduler", environment, logs))
+        started.append(DemoProcess("workers", environment, logs))
         yield started
     finally:
         for process in started:
-            if process.stdin:
-                process.stdin.close()
+            process.ask_to_stop()
         for process in started:
-            try:
-                process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()

@@ -1,1 +1,1 @@
-"""One periodic duty a file, each with a `run_once` that tests call. All may run in any number of schedulers."""
+"""One periodic duty a file, each with a `run_once` that tests call; any number of schedulers may run each."""

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Sweep:
-    """Waits one lease after any gap of its own: when the database was away, every heartbeat is old, nobody lost."""
+    """Waits one lease after a gap of its own: after an outage every heartbeat is old, and nobody lost."""
 
     def __init__(self, pool: Pool, broker: Broker, *, lost_after: float) -> None:
         self._pool = pool
