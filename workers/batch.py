@@ -19,7 +19,7 @@ class Batch:
     lane: str
     lease: int
     size: int
-    """Bytes of the stored payload."""
+    """Bytes of its records as JSON, uncompressed: what it takes of the memory."""
     fragments: Sequence[Mapping[str, Any]]
     """[{stream, partition, bookmark, resume}]: the checkpoint once it is loaded."""
     stored_at: datetime

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 
+import asyncpg
 import structlog
 from pydantic import ValidationError
 
@@ -20,17 +21,18 @@ from etl_core.connectors_registry import describe, find_connector
 from etl_core.control.secret_fields import secret_fields
 from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.lifecycle.settle import settle_run
+from etl_core.lifecycle.settle import cut_version, settle_run
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import ByteBudget
-from workers.extract import ExtractEnd, Extractor, ask
+from workers.connector_calls import ask, build
+from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad, Loader
 from workers.loader.tables import ensure_tables
 from workers.loader.target import TargetTable
-from workers.outages import PASSING, final_retries, step_retries
-from workers.payload import decode
+from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
+from workers.payload import decode, decoded_size
 from workers.secrets import resolve_secrets
 
 _leases = load("leases")
@@ -75,10 +77,10 @@ class Execution:
             except SourceError as error:
                 end = ExtractEnd(error.kind, str(error))
             except PASSING as error:
-                log.warning(
-                    "database away too long: the run is given back", error=str(error) or type(error).__name__
-                )
-                end = None
+                why = str(error) or type(error).__name__
+                message = f"the database could not be used for {STEP_TIMEOUT:g} s: {why}"
+                log.warning("run failed", error=message)
+                end = ExtractEnd(ErrorKind.TRANSIENT, message)
             except Exception as error:
                 log.exception("run failed unexpectedly")
                 end = ExtractEnd(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
@@ -93,9 +95,11 @@ class Execution:
         tables = await step_retries.on(PASSING)(self._ensure_tables, streams)
         loader = Loader(self._pool, self._run, connector, tables)
 
-        for batch in leftovers:
+        for stored in leftovers:
             if self._giving_way:
                 return None
+            batch = await step_retries.on(PASSING)(self._read, stored)
+            await self._budget.take(batch.size)
             await self._load(loader, batch)
         if self._run.extract_done:
             return ExtractEnd()
@@ -139,9 +143,9 @@ class Execution:
             raise Permanent(f"config of integration {run.integration}: {describe(error)}") from None
         except InvalidInput as error:
             raise Permanent(str(error)) from None
-        return kind(config)
+        return build(kind, config)
 
-    async def _take_up(self, extractor: Extractor) -> list[Batch]:
+    async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
         run = self._run
         async with self._pool.acquire() as conn, conn.transaction():
@@ -151,28 +155,32 @@ class Execution:
                 (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
                 async for row in _checkpoints.list_checkpoints(conn, job_id=run.job_id)
             }
-            leftovers = []
-            async for row in _leases.adopt_batches(conn, run_id=run.id, worker_id=self._worker_id):
+            leftovers = [
+                row async for row in _leases.adopt_batches(conn, run_id=run.id, worker_id=self._worker_id)
+            ]
+            for row in leftovers:
                 for f in row["fragments"]:
                     checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
-                leftovers.append(
-                    Batch(
-                        run.id,
-                        row["seq"],
-                        row["lane"],
-                        row["lease"],
-                        len(row["payload"]),
-                        row["fragments"],
-                        row["stored_at"],
-                        decode(row["payload"]),
-                    )
-                )
             extractor.start_from(checkpoint, await _leases.last_seq(conn, run_id=run.id))
         if leftovers:
             log.info("batches of an earlier holder taken up", batches=len(leftovers))
-            for batch in leftovers:
-                await self._budget.take(batch.size)
         return leftovers
+
+    async def _read(self, stored: asyncpg.Record) -> Batch:
+        """A stored batch with its records."""
+        payload = await _leases.read_payload(self._pool, run_id=self._run.id, seq=stored["seq"])
+        if payload is None:
+            raise Fenced(f"batch {stored['seq']} of run {self._run.id} is no longer ours to load")
+        return Batch(
+            run_id=self._run.id,
+            seq=stored["seq"],
+            lane=stored["lane"],
+            lease=stored["lease"],
+            size=decoded_size(payload),
+            fragments=stored["fragments"],
+            stored_at=stored["stored_at"],
+            records=await asyncio.to_thread(decode, payload),
+        )
 
     async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
         try:
@@ -230,9 +238,12 @@ class Execution:
         run = self._run
         async with self._pool.acquire() as conn:
             async with conn.transaction():
+                job = await _leases.lock_job_of_run(conn, run_id=run.id)
                 if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
                     raise Fenced(f"run {run.id} has ended or belongs to another worker now")
                 await self._write_end_locked(conn, end)
+                if end is not None and end.until is not None:
+                    await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
             outcome = await settle_run(conn, run.id, actor=f"worker {self._worker_id}")
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})

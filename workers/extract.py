@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -17,16 +17,15 @@ from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.connector_calls import ask
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, step_retries
-from workers.payload import encode
+from workers.payload import decoded_size, encode
 from workers.transform import Reject
 
 _leases = load("leases")
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 TRIES_IN_PLACE = 4
 """How often extract is begun again after transient errors without a stored page in between."""
@@ -41,17 +40,6 @@ class ExtractEnd:
     error_kind: ErrorKind | None = None
     message: str | None = None
     until: datetime | None = None
-
-
-async def ask(answer: Awaitable[T]) -> T:
-    """Awaits a connector; an exception that it should not raise becomes a SourceError of kind `internal`."""
-    try:
-        return await answer
-    except (SourceError, StopAsyncIteration):
-        raise
-    except Exception as error:
-        log.exception("the connector failed unexpectedly")
-        raise SourceError(f"the connector failed unexpectedly: {type(error).__name__}: {error}") from error
 
 
 class Extractor:
@@ -140,7 +128,7 @@ class Extractor:
             seq,
             page.lane,
             stored["lease"],
-            len(payload),
+            decoded_size(payload),
             fragments,
             stored["stored_at"],
             page.records,

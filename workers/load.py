@@ -15,11 +15,12 @@ from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.connector_calls import transform
 from workers.loader.merge import copy_rows, merge
 from workers.loader.rejects import store_rejects
 from workers.loader.target import TargetTable
 from workers.outages import PASSING, step_retries
-from workers.transform import Reject, TypedRows, transform_records
+from workers.transform import Reject, TypedRows
 
 _leases = load("leases")
 _checkpoints = load("checkpoints")
@@ -68,7 +69,7 @@ class Loader:
         for name, records in batch.records.items():
             if records:
                 table = self._tables[name]
-                typed.append((table, transform_records(self._connector, table.stream, records)))
+                typed.append((table, transform(self._connector, table.stream, records)))
         return typed
 
     async def _commit(self, batch: Batch, typed: list[tuple[TargetTable, TypedRows]]) -> Counts:

@@ -84,6 +84,11 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
     return decoded
 
 
+def decoded_size(payload: bytes) -> int:
+    """Bytes of a payload's JSON, uncompressed, as its frame says (`encode` writes it)."""
+    return int(zstandard.frame_content_size(payload[1:]))
+
+
 def encode_record(record: Record) -> bytes:
     """One record as JSON, for people and for a replay; never fails on what a source can send."""
     try:

@@ -64,7 +64,7 @@ class JobFeed:
         return FeedChanges(self._remember(fresh), [], now)
 
     async def reconcile(self) -> FeedChanges:
-        """Compares every (id, row_version): finds the late commits and deletions that `read_changes` misses."""
+        """Compares every (id, row_version): finds the late commits and deletions that a look misses."""
         now = await self._now()
         versions = {
             row["id"]: row["row_version"]

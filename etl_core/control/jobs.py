@@ -1,4 +1,4 @@
-"""What a person can do to a job: each action is one transaction, checks the state it needs, leaves an event."""
+"""What a person can do to a job: an action is one transaction, checks the state it needs, leaves an event."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ the locking statement, or without the lock, loses the last batch now and then: t
 
 from __future__ import annotations
 
+import asyncpg
+
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import Outcome, RunTally, decide
 from etl_core.store.database import Connection
@@ -66,15 +68,7 @@ async def settle_run(conn: Connection, run_id: int, *, actor: str) -> Outcome | 
             error_message=outcome.error_message,
         )
         await _settle.drop_payloads(conn, run_id=run_id)
-        await _settle.cut_checkpoint(
-            conn,
-            job_id=job["id"],
-            source="run",
-            actor=actor,
-            reason=None,
-            run_id=run_id,
-            document_before=job["checkpoint_data"],
-        )
+        await cut_version(conn, job, run_id, actor=actor)
         await _settle.finish_job(
             conn,
             job_id=job["id"],
@@ -84,3 +78,19 @@ async def settle_run(conn: Connection, run_id: int, *, actor: str) -> Outcome | 
             hold_reason=outcome.hold_reason,
         )
         return outcome
+
+
+async def cut_version(conn: Connection, job: asyncpg.Record, run_id: int, *, actor: str) -> None:
+    """A version of the job's checkpoint, if the run moved it: when it settles, parks or is taken over.
+
+    `job` is the row of `etl_jobs`, locked by the caller's transaction.
+    """
+    await _settle.cut_checkpoint(
+        conn,
+        job_id=job["id"],
+        source="run",
+        actor=actor,
+        reason=None,
+        run_id=run_id,
+        document_before=job["checkpoint_data"],
+    )

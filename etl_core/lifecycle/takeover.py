@@ -9,6 +9,7 @@ import structlog
 
 from etl_core.control.audit import Actor, record_event
 from etl_core.errors import ErrorKind
+from etl_core.lifecycle.settle import cut_version
 from etl_core.rules.outcome import MAX_LOSSES
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
@@ -65,6 +66,7 @@ async def take_over(conn: Connection, *, lost_after: float) -> Takeover:
 async def _free(conn: Connection, orphan: asyncpg.Record, takeover: Takeover) -> None:
     run_id = orphan["id"]
     async with conn.transaction():
+        job = await _leases.lock_job_of_run(conn, run_id=run_id)
         run = await _leases.lock_run(conn, run_id=run_id)
         if run is None or run["state"] != "RUNNING" or run["worker_id"] != orphan["worker_id"]:
             return  # somebody was faster
@@ -81,6 +83,7 @@ async def _free(conn: Connection, orphan: asyncpg.Record, takeover: Takeover) ->
                 losses=run["losses"] + 1,
             )
         await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=charged)
+        await cut_version(conn, job, run_id, actor=SWEEP.name)
         if run["losses"] + charged >= MAX_LOSSES:
             lost_on = [
                 row["worker"]

@@ -115,9 +115,8 @@ class FilesConnector:
                 plan.failure = error
         failures = [plan.failure for plan in self._plans if plan.failure]
         if len(failures) > 1:
-            failures[0].args = (
-                f"{failures[0]} (and {len(failures) - 1} more file{'s' if len(failures) > 2 else ''} failed)",
-            )
+            files = "file" if len(failures) == 2 else "files"
+            failures[0].args = (f"{failures[0]} (and {len(failures) - 1} more {files} failed)",)
         if failures:
             raise failures[0]
 
