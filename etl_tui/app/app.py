@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from contextlib import ExitStack
 from typing import ClassVar
 
@@ -57,9 +55,6 @@ class DashboardApp(App[int]):
         # Painting waits for the first rows: half the bytes of painting an empty frame first.
         self._unpainted.enter_context(self.batch_update())
         self.set_timer(FIRST_PAINT_SECONDS, self._paint)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit, 0)
 
     def on_resize(self) -> None:
         self.set_class(self.size.height < ENOUGH_LINES, "-low")

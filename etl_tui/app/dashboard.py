@@ -36,7 +36,14 @@ TICK_SECONDS = 1.0
 class Dashboard(Screen[None]):
     """All jobs, alive. It is the `LiveListener` of its `Live`."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", show=False),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("home,g", "first", show=False),
+        Binding("end,G", "last", show=False),
         Binding("enter", "details", "details"),
         Binding("r", "run_now", "run now"),
         Binding("s", "settings", "settings"),
@@ -82,7 +89,6 @@ class Dashboard(Screen[None]):
         )
 
     def on_mount(self) -> None:
-        self._grid.focus()
         self.set_interval(TICK_SECONDS, self._tick)
         self.run_worker(self._live.follow(), group="live", exclusive=True)
         self.watch(self.app, "app_focus", self._watch_app_focus, init=False)
@@ -154,6 +160,18 @@ class Dashboard(Screen[None]):
         self.action_details()
 
     # What people do
+
+    def action_move(self, rows: int) -> None:
+        self._grid.move(rows)
+
+    def action_page(self, pages: int) -> None:
+        self._grid.page(pages)
+
+    def action_first(self) -> None:
+        self._grid.move_to_first()
+
+    def action_last(self) -> None:
+        self._grid.move_to_last()
 
     def action_details(self) -> None:
         if job := self._grid.selected:

@@ -7,11 +7,10 @@ the span, whose text changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -34,22 +33,18 @@ class _Drawn(NamedTuple):
     strip: Strip
 
 
-class JobGrid(ScrollView, can_focus=True):
-    """Shows `jobs` in the order given; the cursor stays on its job when rows come, go or change."""
+class JobGrid(ScrollView, can_focus=False):
+    """Shows `jobs` in the order given; the cursor stays on its job when rows come, go or change.
+
+    It takes no focus, for a widget is drawn anew whenever it gets or loses it, and a terminal that reports
+    focus would cost a screenful each time; its screen has the keys.
+    """
 
     DEFAULT_CSS = """
     JobGrid { height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: auto;
         scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("home,g", "first", "first", show=False),
-        Binding("end,G", "last", "last", show=False),
-    ]
 
     class Selected(Message):
         """The cursor stands on another job, or on none."""
@@ -156,18 +151,20 @@ class JobGrid(ScrollView, can_focus=True):
             ]
         ).adjust_cell_length(layout.width, rest_style)
 
-    # Keys and mouse
+    # The cursor
 
-    def action_move(self, rows: int) -> None:
+    def move(self, rows: int) -> None:
+        """Moves the cursor by rows."""
         self._move_to(self._cursor + rows)
 
-    def action_page(self, pages: int) -> None:
+    def page(self, pages: int) -> None:
+        """Moves the cursor by screens, one line of overlap."""
         self._move_to(self._cursor + pages * max(1, self.size.height - 1))
 
-    def action_first(self) -> None:
+    def move_to_first(self) -> None:
         self._move_to(0)
 
-    def action_last(self) -> None:
+    def move_to_last(self) -> None:
         self._move_to(len(self._jobs) - 1)
 
     def on_click(self, event: events.Click) -> None:

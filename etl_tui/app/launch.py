@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncpg
 
     from etl_core.settings import Settings
+    from etl_tui.app.app import DashboardApp
 
 APPLICATION_NAME = "etl-tui dashboard"
 FRAMES_PER_SECOND = 20
@@ -58,7 +62,21 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
         source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
         try:
             app = DashboardApp(source, choose_look(plain=ascii), tenant=settings.tenant)
-            await app.run_async(mouse=mouse)
+            with _quitting_on_signals(app):
+                await app.run_async(mouse=mouse)
         finally:
             await source.close()
         return app.return_code or 0
+
+
+@contextmanager
+def _quitting_on_signals(app: DashboardApp) -> Iterator[None]:
+    """SIGTERM and SIGHUP end it as `q` does, so that the terminal is given back in order."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, app.exit)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
