@@ -158,7 +158,10 @@ async def test_keys_that_are_equal_only_to_the_database(db: Connection, ensure: 
         "exotic", (Column("n", T.NUMERIC), Column("j", T.JSONB), Column("a", T.TEXT)), key=("n", "j")
     )
     table = (await ensure(stream))["exotic"]
-    batch = [{"n": "1.0", "j": {"a": 1, "b": 2}, "a": "x"}, {"n": 1, "j": {"b": 2, "a": 1}, "a": "y"}]
+    batch: list[Record] = [
+        {"n": "1.0", "j": {"a": 1, "b": 2}, "a": "x"},
+        {"n": 1, "j": {"b": 2, "a": 1}, "a": "y"},
+    ]
     assert await load(db, table, batch) == LoadCounts(new=1)
     assert await rows_of(db, table, "a") == [("y",)]
     assert await load(db, table, [*batch, {"n": 1, "j": {"a": 1, "b": 2.0}}]) == LoadCounts(unchanged=1)

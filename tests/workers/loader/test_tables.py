@@ -127,7 +127,7 @@ async def test_odd_names_are_carried_by_folded_ones(db: Connection, ensure: Ensu
 
 async def test_new_columns_are_added_and_old_names_kept(db: Connection, ensure: Ensure) -> None:
     await ensure(with_column(PULLS, "Draft", T.BOOLEAN))
-    # `draft` is spelt so itself, but the name is Draft's since the first run, also while `Draft` is not there.
+    # `draft` is spelt so itself, but the name is Draft's since the first run, even while `Draft` is away.
     table = (await ensure(with_column(PULLS, "draft", T.TEXT)))["pull_requests"]
     assert [column.name for column in table.columns] != ["id", "title", "draft"]
     table = (await ensure(with_column(with_column(PULLS, "draft", T.TEXT), "Draft", T.BOOLEAN)))[
