@@ -63,4 +63,4 @@ class DashboardApp(App[int]):
         if self._batch_count:
             self._unpainted.close()
             # Without it the screen stays blank: what was laid out under the batch counts as painted.
-            self.screen.refresh()
+            self.screen.refresh(repaint=False, layout=True)

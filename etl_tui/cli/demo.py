@@ -54,7 +54,13 @@ async def run_demo(arguments: argparse.Namespace, context: Context) -> int:
         return await _print_url(folder, context)
     if arguments.stop:
         return await _stop(folder, context)
-    return await _run(arguments, context, folder)
+    ended_by = _end_on_signals()
+    try:
+        return await _run(arguments, context, folder)
+    except asyncio.CancelledError:
+        if not ended_by:  # Ctrl-C
+            raise
+        return 128 + ended_by[0]
 
 
 def _folder() -> Path:
@@ -64,7 +70,7 @@ def _folder() -> Path:
 
 
 async def _run(arguments: argparse.Namespace, context: Context, folder: Path) -> int:
-    from etl_core.settings import Settings
+    from etl_core.settings import load_settings
     from etl_core.store import embedded
     from etl_core.store.database import connect
     from etl_tui.demo.jobs import demo_jobs, find_repository, set_up
@@ -74,7 +80,6 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
         await asyncio.to_thread(_reset, folder)
     repository = find_repository(arguments.repository)
     jobs = demo_jobs(folder, repository)
-    _end_on_signals()
     context.output.line("starting an embedded database, the scheduler and a worker")
     if repository is None:
         context.output.notice(
@@ -95,7 +100,7 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
                 from etl_tui.app.launch import show_dashboard
 
                 try:
-                    return await show_dashboard(Settings(database_url=url))  # type: ignore[arg-type]  # pydantic makes it a secret
+                    return await show_dashboard(load_settings(database_url=url, amqp_url=None, tenant=None))
                 finally:
                     starting.cancel()
         finally:
@@ -228,9 +233,16 @@ def _reset(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end_on_signals() -> None:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: with its processes and its database."""
+def _end_on_signals() -> list[int]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does, processes and database too; says which one it was."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a handler runs in one
+    ended_by: list[int] = []
+
+    def end(number: int) -> None:
+        ended_by.append(number)
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    return ended_by

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_core.errors import EtlError, ExitCode
+from etl_tui.cli.context import WENT_AWAY
 from etl_tui.cli.output import one_line
 from etl_tui.cli.parser import PROGRAM
 
@@ -51,7 +52,7 @@ def _expected(error: BaseException) -> tuple[str, int] | None:
     told = (
         (
             gone,
-            "the database went away in the middle of it; `etl-tui doctor` looks at it",
+            WENT_AWAY,
             ExitCode.UNREACHABLE,
         ),
         (asyncpg.InsufficientPrivilegeError, "the database role may not do this; grant it", ExitCode.FAILED),

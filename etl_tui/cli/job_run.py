@@ -84,7 +84,9 @@ async def wait_for_end(
         progress.close()
         output.notice(f"stopped waiting; run {run.id} goes on, `etl-tui jobs show {name}` shows it")
         raise
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if not conn.is_closed() and not isinstance(error, asyncpg.OperatorInterventionError):
+            raise
         raise Unreachable(f"lost the database while waiting ({error}); run {run.id} goes on") from error
     finally:
         progress.close()

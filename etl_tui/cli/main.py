@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from etl_core.errors import ExitCode, InvalidInput
+from etl_tui.cli import db, demo, doctor, integrations, jobs, tenants
 from etl_tui.cli.context import Context
 from etl_tui.cli.failures import INTERRUPTED, READER_GONE, report
 from etl_tui.cli.output import Output, ReaderGone
 from etl_tui.cli.parser import PROGRAM, Handler, Parser
-
-COMMANDS = ("db", "jobs", "tenants", "integrations", "doctor", "demo")
-"""Modules of `etl_tui.cli` that register commands, in the order of the help."""
 
 EPILOG = """\
 a job is named by its id or by TENANT/JOB_NAME; from nothing to a first run:
@@ -67,12 +63,8 @@ def build_parser() -> Parser:
     parser.add_argument("--ascii", action="store_true", help="dashboard: no glyphs beyond ASCII")
     parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for name in COMMANDS:
-        module = f"etl_tui.cli.{name}"
-        if find_spec(module) is not None:
-            register = getattr(importlib.import_module(module), "register", None)
-            if register:
-                register(subparsers)
+    for module in (db, jobs, tenants, integrations, doctor, demo):  # the order of the help
+        module.register(subparsers)
     return parser
 
 

@@ -56,12 +56,14 @@ WITH adopted AS (
     UPDATE run_batches
     SET state = 'LEASED', lease = lease + 1, worker_id = :worker_id
     WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
-    RETURNING run_id, seq, lane, lease, bytes, fragments, stored_at
+    RETURNING seq, lane, lease, fragments, stored_at
 )
 
-SELECT a.*, p.payload
-FROM adopted AS a INNER JOIN batch_payloads AS p USING (run_id, seq)
-ORDER BY a.seq;
+SELECT * FROM adopted ORDER BY seq;
+
+-- name: read_payload(run_id, seq)$
+-- The stored records of a batch that is not loaded yet.
+SELECT payload FROM batch_payloads WHERE run_id = :run_id AND seq = :seq;
 
 -- name: last_seq(run_id)$
 -- The highest stored batch of a run, 0 when none.

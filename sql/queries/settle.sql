@@ -20,11 +20,11 @@ FROM run_batches
 WHERE run_id = :run_id;
 
 -- name: frequent_reasons(run_id)
--- The three most frequent reasons of a run's rejects.
-SELECT reason, sum(count)::bigint AS times
+-- The three most frequent reasons of the rejects of a run, alike but for the values that they quote.
+SELECT min(reason) AS reason, sum(count)::bigint AS times
 FROM rejected_records
 WHERE run_id = :run_id
-GROUP BY reason
+GROUP BY regexp_replace(reason, $re$'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|[0-9]+$re$, '', 'g')
 ORDER BY times DESC, reason
 LIMIT 3;
 
