@@ -53,7 +53,9 @@ class Repo:
             when = 1_600_000_000 + number
             lines.append(f"committer Bo{number % 7} <bo{number % 7}@example.org> {when} +0000\n")
             lines.append(f"data <<END\ncommit {number}\nEND\n")
-            for part in range(files_each):
-                lines.append(f"M 644 inline dir/file-{number}-{part}.txt\ndata <<END\nline {number}\nEND\n")
+            lines.extend(
+                f"M 644 inline dir-{number % 50}/file-{number}-{part}.txt\ndata <<END\nline {number}\nEND\n"
+                for part in range(files_each)
+            )
             lines.append("\n")
         self.git("fast-import", "--quiet", given="".join(lines).encode())

@@ -138,7 +138,8 @@ async def test_all_types_from_json_lines(tmp_path: Path) -> None:
     path = deliver(
         tmp_path / "all.jsonl",
         '{"i": 1, "n": 1, "b": true, "t": "2024-01-01T00:00:00Z", "s": "12", "o": {"a": 1}, "m": 1}\n'
-        '{"i": 2, "n": 123456789012345678901234567890, "b": null, "s": "x", "m": "one", "later": "2024-01-01"}\n',
+        '{"i": 2, "n": 123456789012345678901234567890, "b": null, "s": "x", "m": "one", '
+        '"later": "2024-01-01"}\n',
     )
     assert await types_of(path) == {
         "i": "bigint",
