@@ -35,17 +35,20 @@ def find_connector(integration_type: str) -> type[Connector]:
 
 
 def check_config(integration_type: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration as the connector's model reads it, defaults left out.
+    """The configuration as it was given, once the connector's model has accepted it.
+
+    As given, not as the model would write it: that puts asterisks where a secret's reference stood, and the
+    model's own names where an alias did. The worker reads it through the same model.
 
     Raises:
         InvalidInput: naming each field that is unknown, missing or wrong.
     """
     model = find_connector(integration_type).Config
     try:
-        checked = model.model_validate(config)
+        model.model_validate(config)
     except ValidationError as error:
         raise InvalidInput(f"config of type {integration_type}: {describe(error)}") from None
-    return checked.model_dump(mode="json", exclude_unset=True)
+    return config
 
 
 def describe(error: ValidationError) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from etl_core.errors import EtlError
 from etl_core.models.check import Check
+from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ OVERDUE_AFTER = timedelta(minutes=2)
 """A due job is claimed within seconds; after so long something holds it up."""
 
 
-async def check_server(conn: asyncpg.Connection) -> list[Check]:
+async def check_server(conn: Connection) -> list[Check]:
     """The server behind a connection: version, role, whether it can be written to, and its clock."""
     before = time.time()
     server = await _doctor.read_server(conn)
@@ -50,7 +49,7 @@ async def check_server(conn: asyncpg.Connection) -> list[Check]:
     return checks
 
 
-async def check_schema_state(conn: asyncpg.Connection) -> Check:
+async def check_schema_state(conn: Connection) -> Check:
     """Whether this program may run on the schema as it is."""
     from etl_core.store.migrations import check_schema, status
 
@@ -62,7 +61,7 @@ async def check_schema_state(conn: asyncpg.Connection) -> Check:
     return Check.ok("schema", f"at migration {newest:04}")
 
 
-async def check_processes(conn: asyncpg.Connection, *, lost_after: float) -> list[Check]:
+async def check_processes(conn: Connection, *, lost_after: float) -> list[Check]:
     """Workers and schedulers with the age of their heartbeat; silent for `lost_after` seconds is lost."""
     rows = [row async for row in _doctor.list_processes(conn)]
     return [_check_kind(kind, [row for row in rows if row["kind"] == kind], lost_after) for kind in _KINDS]
@@ -95,7 +94,7 @@ def _process(row: Any) -> str:
     return f"{row['host']}:{row['pid']} (heartbeat {row['age']:.0f} s ago, {row['version']}{stages})"
 
 
-async def check_jobs(conn: asyncpg.Connection) -> list[Check]:
+async def check_jobs(conn: Connection) -> list[Check]:
     """Jobs that are overdue, have no integration, or wait for a person; one of each by name."""
     jobs = await _doctor.summarise_jobs(conn, tolerance=OVERDUE_AFTER)
     checks = [Check.ok("jobs", f"{jobs['jobs']:,}, {jobs['active']:,} of them on")]

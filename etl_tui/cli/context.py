@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from etl_tui.cli.output import Output
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from etl_core.settings import Settings
+    from etl_core.store.database import Connection
 
 APPLICATION_NAME = "etl-tui"
 WENT_AWAY = "the database went away in the middle of it; `etl-tui doctor` looks at it"
@@ -32,7 +31,7 @@ class Context:
         return load_settings()
 
     @asynccontextmanager
-    async def connection(self, *, check_schema: bool = True) -> AsyncIterator[asyncpg.Connection]:
+    async def connection(self, *, check_schema: bool = True) -> AsyncIterator[Connection]:
         """A connection to the state database; the embedded one is started when no URL is set.
 
         Raises:

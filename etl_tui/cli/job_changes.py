@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from etl_core.errors import Conflict, ExitCode, InvalidInput
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from etl_core.control.audit import Actor
     from etl_core.models.job import JobDetails, JobSettingsResponse
+    from etl_core.store.database import Connection
     from etl_tui.cli.context import Context
 
 _DEFAULT_RETRY_MINUTES = 15
@@ -51,7 +50,7 @@ async def change_settings(arguments: argparse.Namespace, context: Context) -> in
 
 
 async def _change_intervals(
-    conn: asyncpg.Connection, job_id: int, schedule: int | None, retry: int | None, actor: Actor
+    conn: Connection, job_id: int, schedule: int | None, retry: int | None, actor: Actor
 ) -> JobSettingsResponse:
     """Sets what is given and keeps the other as it is at that moment."""
     from etl_core.control import jobs

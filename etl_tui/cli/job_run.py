@@ -12,9 +12,8 @@ from etl_core.errors import ExitCode, Unreachable
 from etl_tui.cli.run_progress import LineProgress, PlainProgress
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from etl_core.models.run import RunRow
+    from etl_core.store.database import Connection
     from etl_tui.cli.context import Context
     from etl_tui.cli.output import Output
 
@@ -50,7 +49,7 @@ async def run_one(arguments: argparse.Namespace, context: Context) -> int:
         return await wait_for_end(conn, run, name, context.output, timeout=arguments.timeout)
 
 
-async def _tell_started(conn: asyncpg.Connection, run: RunRow, name: str, output: Output) -> int:
+async def _tell_started(conn: Connection, run: RunRow, name: str, output: Output) -> int:
     if output.json:
         output.emit(run)
     else:
@@ -62,7 +61,7 @@ async def _tell_started(conn: asyncpg.Connection, run: RunRow, name: str, output
 
 
 async def wait_for_end(
-    conn: asyncpg.Connection,
+    conn: Connection,
     run: RunRow,
     name: str,
     output: Output,
@@ -96,7 +95,7 @@ async def wait_for_end(
 
 
 async def _follow(
-    conn: asyncpg.Connection,
+    conn: Connection,
     run: RunRow,
     progress: LineProgress | PlainProgress,
     output: Output,
@@ -125,7 +124,7 @@ async def _follow(
     return run
 
 
-async def _who_is_missing(conn: asyncpg.Connection) -> str:
+async def _who_is_missing(conn: Connection) -> str:
     """Why a queued run does not start; empty when everybody needed is alive.
 
     A run-now needs no scheduler: workers look for queued runs by themselves every few seconds.

@@ -1,0 +1,101 @@
+"""Runs commands as a person would: real arguments, a real database, what they print and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_tui.cli.main import run
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    def refused(self, code: int, *words: str) -> None:
+        """Asserts a failure as every bad input must end: this code, one line on stderr with these words."""
+        assert self.code == code, self
+        assert self.out == ""
+        assert self.err.startswith("etl-tui")
+        assert self.err.count("\n") == 1
+        assert self.err.endswith("\n")
+        assert "Traceback" not in self.err
+        assert not [word for word in words if word not in self.err], self.err
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person without settings of their own."""
+    for name in [name for name in os.environ if name.startswith("ETL_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def cli(
+    database_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Runs a command in this process, on a migrated database."""
+    monkeypatch.setenv("ETL_DATABASE_URL", database_url)
+    return _runner(capfd)
+
+
+@pytest.fixture
+def cli_anywhere(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs a command in this process; the test says where the database is."""
+    return _runner(capfd)
+
+
+def _runner(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    def run_command(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = run(arguments)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return run_command
+
+
+@pytest.fixture
+def program(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.Popen[str]]:
+    """Starts the real program as a process of its own."""
+    monkeypatch.setenv("ETL_DATABASE_URL", database_url)
+
+    def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "etl_tui", *arguments],
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
+        )
+
+    return start
+
+
+@pytest.fixture
+def acme(cli: Cli) -> Cli:
+    """The tenant acme with an integration `made-up` and a job `acme/orders` on it."""
+    assert cli("tenants", "add", "acme").code == 0
+    assert cli("integrations", "add", "acme", "made-up", "--type", "synthetic", "--config", "{}").code == 0
+    assert cli("jobs", "add", "acme/orders", "--integration", "made-up").code == 0
+    return cli
