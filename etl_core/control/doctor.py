@@ -114,7 +114,7 @@ async def check_jobs(conn: Connection) -> list[Check]:
         checks.append(
             Check.warn(
                 "integrations of jobs",
-                f"{jobs['unconnected']:,} jobs are on but have no integration, like {name}",
+                f"{jobs['unconnected']:,} on but without one, like {name}",
                 f"`etl-tui jobs settings {name} --integration NAME`, or switch them off",
             )
         )
@@ -123,7 +123,7 @@ async def check_jobs(conn: Connection) -> list[Check]:
         checks.append(
             Check.warn(
                 "held jobs",
-                f"{jobs['held']:,} wait for a person, like {name}",
+                f"{jobs['held']:,} waiting for a person, like {name}",
                 f"`etl-tui jobs show {name}` says why",
             )
         )
