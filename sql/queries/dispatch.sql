@@ -17,7 +17,7 @@ WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
 -- name: claim_due(at_most)
 -- Takes due jobs: RUNNING, with a QUEUED run each. Fair between tenants (each gets a turn before one gets two),
 -- oldest due first within one. A job with an open run is left alone: one contradictory row would otherwise stop
--- all dispatch (m).
+-- all dispatch (m). It is passed over before the limit counts, and looked at again once the row is locked.
 WITH turns AS (
     SELECT
         d.id, d.due_at,
@@ -27,6 +27,10 @@ WITH turns AS (
         SELECT j.id, j.due_at
         FROM etl_jobs AS j
         WHERE j.tenant_id = t.id AND j.due_at <= now()
+            AND NOT EXISTS (
+                SELECT FROM job_runs AS r
+                WHERE r.job_id = j.id AND r.state IN ('QUEUED', 'RUNNING')
+            )
         ORDER BY j.due_at
         LIMIT :at_most
     ) AS d
@@ -61,10 +65,15 @@ SELECT extract(EPOCH FROM min(due_at) - now())::float FROM etl_jobs WHERE due_at
 
 -- name: claim_run(worker_id)^
 -- The best ready run, for this worker: a person's first, then the one that waits longest. Raises its lease.
+-- Nothing for a worker that was taken for lost and does not know it yet: that would cost the run a second loss.
 WITH best AS (
     SELECT r.id
     FROM job_runs AS r
     WHERE r.state = 'QUEUED' AND r.ready_at <= now()
+        AND EXISTS (
+            SELECT FROM workers AS w
+            WHERE w.id = :worker_id AND w.lost_at IS NULL AND w.stopped_at IS NULL
+        )
     ORDER BY (r.trigger <> 'manual'), r.ready_at, r.id
     LIMIT 1
     FOR NO KEY UPDATE OF r SKIP LOCKED

