@@ -15,12 +15,11 @@ from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
 from etl_core.models.run import RunRow
 from etl_core.rules.intervals import humanise_minutes
+from etl_core.rules.names import clean_name
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _jobs = load("jobs")
-
-MAX_NAME_LENGTH = 200
 
 
 async def list_jobs(conn: Connection, *, tenant: str | None = None) -> list[JobRow]:
@@ -232,15 +231,10 @@ async def add_job(
         Conflict: the tenant has a job of this name.
     """
     request = settings_request(schedule_minutes, retry_minutes)
-    if (
-        not job_name.strip()
-        or "/" in job_name
-        or not job_name.isprintable()
-        or len(job_name) > MAX_NAME_LENGTH
-    ):
-        raise InvalidInput(
-            f"{job_name!r} is no job name: 1 to {MAX_NAME_LENGTH} printable characters without '/'"
-        )
+    try:
+        job_name = clean_name(job_name, "job")
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
     async with conn.transaction():
         place = await _jobs.find_integration(conn, tenant=tenant, integration_name=integration)
         if place is None:
@@ -252,7 +246,7 @@ async def add_job(
         job_id = await _jobs.add_job(
             conn,
             tenant_id=place["tenant_id"],
-            job_name=job_name.strip(),
+            job_name=job_name,
             integration_id=place["integration_id"],
             schedule_minutes=request.schedule_interval_minutes,
             retry_minutes=request.retry_interval_minutes,

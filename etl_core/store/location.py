@@ -40,9 +40,12 @@ async def database_location(settings: Settings, *, prepare: bool = True) -> Asyn
 async def _migrate_when_empty(url: str) -> None:
     from etl_core.store.database import connect
     from etl_core.store.migrations import migrate, status
+    from etl_core.store.queries import load
 
     conn = await connect(url, application_name="etl-tui migrate")
     try:
+        # Another process may be in the middle of it: wait, rather than find it half made.
+        await load("migrations").wait_for_first_use(conn)
         if all(migration.state == "pending" for migration in await status(conn)):
             await migrate(conn)
     finally:

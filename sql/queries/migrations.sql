@@ -81,3 +81,7 @@ UNION ALL
 SELECT format('scheduler %s (%s, pid %s) is alive', id, host, pid)
 FROM schedulers
 WHERE stopped_at IS NULL AND heartbeat_at > now() - make_interval(secs => :alive_within);
+
+-- name: wait_for_first_use()$
+-- One process at a time makes a virgin embedded database ready; released with the connection.
+SELECT pg_advisory_lock(hashtext('etl-tui first use'));
