@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import copy
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
@@ -28,7 +29,7 @@ from etl_core.connector import (
 from etl_core.errors import BadRecord, SourceError, Transient
 from workers.connectors.files import checkpoint as stored
 from workers.connectors.files.config import FilesConfig, Format
-from workers.connectors.files.locate import SourceFile, locate
+from workers.connectors.files.locate import FileMissing, SourceFile, locate
 from workers.connectors.files.pages import FilePage, FilePages
 from workers.connectors.files.plan import FilePlan, looks_unchanged
 from workers.connectors.files.reading import FileStat, reading_errors
@@ -112,13 +113,10 @@ class FilesConnector:
                     async for page in pages:
                         yield page
             except SourceError as error:
-                plan.failure = error
-        failures = [plan.failure for plan in self._plans if plan.failure]
-        if len(failures) > 1:
-            files = "file" if len(failures) == 2 else "files"
-            failures[0].args = (f"{failures[0]} (and {len(failures) - 1} more {files} failed)",)
-        if failures:
-            raise failures[0]
+                vanished = plan.file.from_pattern and isinstance(error, FileMissing)
+                plan.failure = None if vanished else error
+        if failures := [plan.failure for plan in self._plans if plan.failure]:
+            raise _in_one_sentence(failures)
 
     def transform(self, stream: Stream, record: Record) -> Record:
         """A row of JSON values (see `values`); an empty field of delimited text is null."""
@@ -160,7 +158,7 @@ class FilesConnector:
             if not plan.unchanged:
                 plan.scan = await self._scan(file, stop)
         except SourceError as error:
-            if file.from_pattern and isinstance(error, Transient) and not error.retry_in_place:
+            if file.from_pattern and isinstance(error, FileMissing):
                 return None
             plan.failure = error
         return plan
@@ -239,6 +237,14 @@ class FilesConnector:
             total=total,
             rejects=[Reject(self._stream_name, bad.reason, bad.payload) for bad in page.rejects],
         )
+
+
+def _in_one_sentence(failures: list[SourceError]) -> SourceError:
+    """The first failure, with the number of the others."""
+    told = copy.copy(failures[0])
+    if others := len(failures) - 1:
+        told.args = (f"{told} (and {others} more {'file' if others == 1 else 'files'} failed)",)
+    return told
 
 
 def _keeps_changing(file: SourceFile) -> Transient:

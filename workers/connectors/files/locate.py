@@ -42,13 +42,10 @@ def locate(path: str) -> list[SourceFile]:
         Permanent: a folder, a pipe, or a folder on the way that may not be entered.
     """
     fixed, pattern = split_pattern(path)
-    if not pattern or Path(path).is_file():
+    if not pattern or os.path.isfile(path):  # noqa: PTH113 - the other one raises where it may not look
         _expect_regular_file(path)
         return [SourceFile(path, printable(Path(path).name), from_pattern=False)]
-    if not os.access(fixed, os.R_OK | os.X_OK) and Path(fixed).exists():
-        raise Permanent(
-            f"{printable(fixed)} may not be listed by user id {os.geteuid()}; mend its permissions"
-        )
+    _expect_listable(fixed)
     found = [
         SourceFile(match, printable(os.path.relpath(match, fixed)), from_pattern=True)
         for match in glob.iglob(path, recursive=True)  # noqa: PTH207 - patterns are those of a shell
@@ -62,11 +59,25 @@ def locate(path: str) -> list[SourceFile]:
     return sorted(found, key=lambda file: file.partition)
 
 
-def missing_file(name: str) -> Transient:
-    return Transient(
+class FileMissing(Transient):
+    """There is no such file (any more)."""
+
+
+def missing_file(name: str) -> FileMissing:
+    return FileMissing(
         f"no file at {name}: check the integration's path, or wait until it is delivered",
         retry_in_place=False,
     )
+
+
+def _expect_listable(folder: str) -> None:
+    """A pattern finds nothing in a folder that may not be listed, which is not the same as an empty one."""
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        raise not_permitted(printable(folder)) from None
+    except OSError:
+        return
 
 
 def _expect_regular_file(path: str) -> None:
@@ -87,5 +98,5 @@ def _expect_regular_file(path: str) -> None:
 
 def not_permitted(name: str) -> SourceError:
     return Permanent(
-        f"{name} may not be read by user id {os.geteuid()}; mend its permissions or its folder's"
+        f"{name} may not be read by user id {os.geteuid()}; mend the permissions on it or above it"
     )

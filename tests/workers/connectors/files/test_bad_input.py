@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from etl_core.connector import ExtractContext
 from etl_core.errors import Permanent, SourceError, Transient
 from tests.workers.connectors.files.delivering import connector, deliver, read, table
 from workers.connectors.files import csv_rows, lines
@@ -124,6 +125,10 @@ async def test_no_permission(tmp_path: Path) -> None:
     try:
         with pytest.raises(Permanent, match=rf"secret.csv may not be read by user id {user}; mend"):
             await read(path)
+        # The folder that pytest made is not this user's either.
+        if was == 0:
+            with pytest.raises(Permanent, match=rf"{tmp_path.name} may not be read by user id {user}; mend"):
+                await read(tmp_path / "*.csv")
     finally:
         os.seteuid(was)
 
@@ -202,6 +207,8 @@ async def test_a_bad_file_among_good_ones_is_told_after_them(tmp_path: Path) -> 
     with pytest.raises(SourceError, match=r"2.csv is empty.* \(and 1 more file failed\)"):
         await run(made, loaded)
     assert [row["id"] for row in table(loaded, "s")] == [1, 3]
+    with pytest.raises(SourceError, match=r"2.csv is empty[^(]* \(and 1 more file failed\)$"):
+        [page async for page in made.extract(ExtractContext(checkpoint=loaded.checkpoint))]
     deliver(tmp_path / "2.csv", "id\n2\n")
     deliver(tmp_path / "4.csv", "id\n4\n")
     await read(tmp_path / "*.csv", loaded, stream="s")

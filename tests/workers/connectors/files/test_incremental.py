@@ -203,6 +203,26 @@ async def test_a_file_that_keeps_changing_is_left_for_later(tmp_path: Path) -> N
         await _extract_changing(path, [rows(*range(n, n + 11)) for n in range(8)], Destination())
 
 
+async def test_one_of_a_pattern_that_keeps_changing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(tmp_path / "a.csv", "id,v\n1,x\n")
+    deliver(tmp_path / "b.csv", "id,v\n2,x\n")
+    drain = reading.OpenFile.drain
+
+    def append_meanwhile(source: reading.OpenFile) -> None:
+        drain(source)
+        if str(source.raw.name).endswith("a.csv"):
+            with (tmp_path / "a.csv").open("a") as file:
+                file.write("3,y\n")
+
+    monkeypatch.setattr(reading.OpenFile, "drain", append_meanwhile)
+    loaded = Destination()
+    with pytest.raises(Transient, match=r"a.csv keeps changing"):
+        await run(connector(tmp_path / "*.csv", stream="s"), loaded)
+    assert [row["id"] for row in table(loaded, "s")] == [2]
+
+
 async def test_tried_again_in_place_it_goes_on(tmp_path: Path) -> None:
     """A worker calls extract again on the same instance, with the checkpoint as it is then."""
     path = deliver(tmp_path / "a.csv", rows(*range(11)))
@@ -236,6 +256,16 @@ async def test_patterns_partitions_and_files_that_vanish(tmp_path: Path) -> None
     deliver(tmp_path / "c.csv", "id\n5\n")
     await read(f"{tmp_path}/**/*.csv", loaded, stream="all")
     assert loaded.records == 0, "delivered again with the same contents"
+
+
+async def test_a_file_of_a_pattern_that_vanishes_before_it_is_read(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        deliver(tmp_path / name, f"id\n{name}\n")
+    made = connector(tmp_path / "*.csv", stream="s")
+    await made.discover(ExtractContext())
+    (tmp_path / "a.csv").unlink()
+    found = [page async for page in made.extract(ExtractContext())]
+    assert [page.records for page in found] == [{"s": [{"id": "b.csv"}]}]
 
 
 async def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
