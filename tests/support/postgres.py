@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ _PREFIX = f"etl-tests-{os.geteuid()}-"
 _FOLDER = pytest.StashKey[Path]()
 _ALIVE = pytest.StashKey[int]()
 _TEMPLATE = "template_migrated"
+_FRESH = 60  # seconds; a run that begins makes its folder a moment before its lock
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,21 +68,30 @@ def _run_folder(config: pytest.Config) -> Path:
 
 
 def _hold(folder: Path) -> int:
+    """Takes the lock that says that this run is alive.
+
+    Raises:
+        BlockingIOError: it is another's, and that one is.
+    """
     alive = os.open(folder / "alive.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(alive)
+        raise
     return alive
 
 
 def _clear_killed_runs() -> None:
     for folder in Path("/tmp").glob(f"{_PREFIX}*"):
-        try:
+        with contextlib.suppress(OSError):  # alive, or cleared by another run meanwhile
+            if time.time() - folder.stat().st_mtime < _FRESH:
+                continue
             alive = _hold(folder)
-        except OSError:
-            continue
-        with contextlib.suppress(Exception):
-            embedded.stop(folder / "postgres")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(alive)
+            with contextlib.suppress(Exception):
+                embedded.stop(folder / "postgres")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(alive)
 
 
 @pytest.fixture(scope="session")
