@@ -61,11 +61,6 @@ class DashboardApp(App[int]):
 
     def _paint(self) -> None:
         if self._batch_count:
-            self.call_later(self._end_batch_painted_once)
-
-    def _end_batch_painted_once(self) -> None:
-        # Laid out while nothing is painted; else each pass of the layout paints its own screenful.
-        self.screen._refresh_layout()
-        self._unpainted.close()
-        # Without it the screen stays blank: what was laid out under the batch counts as painted.
-        self.screen.refresh()
+            self._unpainted.close()
+            # Without it the screen stays blank: what was laid out under the batch counts as painted.
+            self.screen.refresh()

@@ -95,7 +95,7 @@ class JobGrid(ScrollView, can_focus=False):
             self._cursor = index.get(before.id, min(self._cursor, max(0, len(jobs) - 1)))
         if not same_rows:
             self._lay_out()
-            self.virtual_size = Size(self.size.width, len(jobs))
+            self.virtual_size = Size(self._width, len(jobs))
             if before is not None and self.selected is not None and not self._is_visible(self._cursor):
                 self._scroll_to_cursor()
             self.refresh()
@@ -115,6 +115,11 @@ class JobGrid(ScrollView, can_focus=False):
         strip = self._row(self._top + y)
         self._on_screen[y] = strip
         return strip
+
+    @property
+    def _width(self) -> int:
+        # The stylesheet keeps the scrollbar's column free even when there is none.
+        return self.scrollable_content_region.width
 
     @property
     def _top(self) -> int:
@@ -198,12 +203,12 @@ class JobGrid(ScrollView, can_focus=False):
     def on_resize(self) -> None:
         self._on_screen.clear()
         self._lay_out()
-        self.virtual_size = Size(self.size.width, len(self._jobs))
+        self.virtual_size = Size(self._width, len(self._jobs))
         if self._jobs and not self._is_visible(self._cursor):
             self._scroll_to_cursor()
 
     def _lay_out(self) -> None:
-        layout = choose_layout(self.size.width or 80, self._jobs, many_tenants=self._many_tenants)
+        layout = choose_layout(self._width or 80, self._jobs, many_tenants=self._many_tenants)
         if layout != self._columns:
             self._columns = layout
             self._cache.clear()
