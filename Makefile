@@ -63,7 +63,7 @@ upgrade: ## the lock with the newest versions that pyproject.toml allows
 	@$(MAKE) lock LOCK_ARGS=--upgrade
 
 wheel: .venv/.dev ## build the wheel into dist/
-	$(UV) build --wheel --build-constraints requirements/build.txt
+	$(BIN)/hatchling build -t wheel
 
 clean: ## remove .venv and every cache
 	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
