@@ -7,7 +7,7 @@ from typing import Protocol
 UNCHANGED = "unchanged"
 """What a run says that found everything as it was; never "0 rows"."""
 
-_THOUSANDS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
+_THOUSANDS = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
 class RowCounts(Protocol):
