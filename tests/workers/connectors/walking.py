@@ -47,7 +47,11 @@ class Destination:
             # Through JSON, as Postgres stores it.
             stored = json.loads(json.dumps([state.bookmark, state.resume]))
             assert stored == [state.bookmark, state.resume]
-            self.checkpoint[fragment.stream, fragment.partition] = PartitionState(*stored)
+            place = (fragment.stream, fragment.partition)
+            if fragment.resume is not None:
+                before = self.checkpoint.get(place, PartitionState()).bookmark
+                assert fragment.bookmark == before, "a bookmark moves only where a walk is complete"
+            self.checkpoint[place] = PartitionState(*stored)
 
     def begin_run(self) -> None:
         self.pages = self.records = 0
