@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo check check-sql test format snapshot lock upgrade wheel clean
+.PHONY: help setup demo check check-sql test format lock upgrade wheel clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -25,7 +25,7 @@ setup: .venv/.dev ## make .venv with all that checks and tests need
 	@sh .ci/setup dev
 	@touch $@ .venv/.demo
 
-demo: .venv/.demo ## the dashboard on real and made-up jobs, nothing else needed (ARGS="--help")
+demo: .venv/.demo ## see it run on real input, nothing else needed (ARGS="--help")
 	@$(BIN)/etl-tui demo $(ARGS)
 
 check: .venv/.dev check-sql ## ruff, mypy --strict, import-linter, SQL
@@ -43,9 +43,6 @@ test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
 format: .venv/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-snapshot: .venv/.dev ## take the screens' snapshots anew, after looking at the differences
-	$(BIN)/pytest -q tests/etl_tui --snapshot-update $(ARGS)
 
 # uv keeps the versions that are already locked; `make upgrade` lets go of them.
 LOCK := pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

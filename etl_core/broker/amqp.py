@@ -15,9 +15,9 @@ from etl_core.broker.amqp_bell import ConsumingBell
 from etl_core.broker.amqp_link import Link, explainer, open_link, queue_name, read_url
 from etl_core.broker.amqp_message import encode
 from etl_core.broker.protocol import RING_TIMEOUT, Doorbell, QueueDepth, Stage
-from etl_core.broker.redact import redact_url
 from etl_core.broker.supervise import OutageError, Supervisor, cancelled_by_us
 from etl_core.errors import Unreachable
+from etl_core.redact import redact_url
 
 RING_LIFETIME = 600
 """Seconds after which a ring that nobody took is dropped: every worker has polled many times since."""

@@ -15,8 +15,8 @@ from aiormq.exceptions import ChannelPreconditionFailed, InvalidFrameError, Prob
 from yarl import URL
 
 from etl_core.broker.protocol import RING_TIMEOUT, Stage
-from etl_core.broker.redact import redact_text
 from etl_core.errors import InvalidInput
+from etl_core.redact import redact_text
 
 DEAD: Final = "etl.dead"
 """Holds what cannot be parsed, for a person to look at."""

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from etl_core.broker.protocol import Bell, Doorbell
-from etl_core.broker.redact import redact_text, redact_url
 from etl_core.broker.supervise import Supervisor
+from etl_core.redact import redact_text, redact_url
 from etl_core.store import queries
 
 CONNECT_TIMEOUT = 5.0

@@ -12,8 +12,8 @@ import asyncpg
 from etl_core.broker.channels import RING
 from etl_core.broker.listen import connect, explainer, listen
 from etl_core.broker.protocol import RING_TIMEOUT, Doorbell, QueueDepth, Stage
-from etl_core.broker.redact import redact_url
 from etl_core.errors import Unreachable
+from etl_core.redact import redact_url
 from etl_core.store import queries
 
 

@@ -136,7 +136,7 @@ async def check_broker(settings: Settings, database_url: str) -> Check:
         return Check.ok("broker", "PostgreSQL carries the queues (ETL_AMQP_URL is not set)")
     from etl_core.broker.open import open_broker
     from etl_core.broker.protocol import Stage
-    from etl_core.broker.redact import redact_url
+    from etl_core.redact import redact_url
 
     place = redact_url(settings.amqp_url.get_secret_value())
     try:

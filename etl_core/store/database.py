@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 import msgspec
 
-from etl_core.broker.redact import redact_text, redact_url
 from etl_core.errors import EtlError, InvalidInput, Unreachable
+from etl_core.redact import redact_text, redact_url
 
 OLDEST_SERVER = 15
 CONNECT_TIMEOUT = 10.0

@@ -1,23 +1,23 @@
 -- Jobs as people see and steer them. Every change is one guarded statement: no row back means a conflict.
 
 -- name: list_jobs(tenant)
--- All jobs (of one tenant, or of all when null), sorted by job_name, with what is known of their newest run.
+-- All jobs (of one tenant, or of all when null), sorted by job_name (A and a alike), with what is known of their newest run.
 SELECT * FROM job_overview AS o
 WHERE :tenant::text IS NULL OR o.tenant = :tenant
-ORDER BY o.job_name, o.tenant;
+ORDER BY lower(o.job_name), o.job_name, o.tenant;
 
 -- name: list_changed_jobs(tenant, since)
 -- Jobs whose row changed since then, and every job that runs now (its progress moves without its row).
 SELECT * FROM job_overview AS o
 WHERE (o.last_updated_at > :since OR o.status = 'RUNNING')
     AND (:tenant::text IS NULL OR o.tenant = :tenant)
-ORDER BY o.job_name, o.tenant;
+ORDER BY lower(o.job_name), o.job_name, o.tenant;
 
 -- name: list_jobs_by_id(ids)
 -- The jobs of these ids, in the order of the grid.
 SELECT * FROM job_overview AS o
 WHERE o.id = any(:ids::integer[])
-ORDER BY o.job_name, o.tenant;
+ORDER BY lower(o.job_name), o.job_name, o.tenant;
 
 -- name: list_job_versions(tenant)
 -- Every (id, row_version): what a screen compares with its own to find late commits and deletions.

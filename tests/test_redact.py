@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_core.broker.redact import redact_text, redact_url
+from etl_core.redact import redact_text, redact_url
 
 
 @pytest.mark.parametrize(
