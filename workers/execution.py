@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from etl_core.connector import Connector, PartitionState, Stream
 from etl_core.connectors_registry import describe, find_connector
 from etl_core.control.secret_fields import secret_fields
-from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, SourceError
+from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.lifecycle.settle import cut_version, settle_run
 from etl_core.store.database import Connection, Pool
@@ -74,6 +74,8 @@ class Execution:
             except Fenced as fenced:
                 log.warning("fenced: nothing more is written", reason=str(fenced))
                 return
+            except RateLimited as error:
+                end = ExtractEnd(error.kind, str(error), until=error.until)
             except SourceError as error:
                 end = ExtractEnd(error.kind, str(error))
             except PASSING as error:
@@ -101,7 +103,7 @@ class Execution:
             batch = await step_retries.on(PASSING)(self._read, stored)
             await self._budget.take(batch.size)
             await self._load(loader, batch)
-        if self._run.extract_done:
+        if self._run.extract_done or self._ended_lanes:
             return ExtractEnd()
         try:
             await self._extract_and_load(extractor, loader)
@@ -253,12 +255,13 @@ class Execution:
     async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
         run_id = self._run.id
         waits = end is not None and end.until is not None
+        message = _storable(end.message) if end and end.message else None
         if self._ended_lanes:
             # A lane has ended: the run fails by its batch that was set aside. What is left is read again.
             await _leases.discard_batches(conn, run_id=run_id)
             await _leases.end_extract(conn, run_id=run_id)
         elif end is not None and end.error_kind is not None and not waits:
-            await _leases.fail_run(conn, run_id=run_id, error_kind=end.error_kind, error_message=end.message)
+            await _leases.fail_run(conn, run_id=run_id, error_kind=end.error_kind, error_message=message)
             if not self._giving_way:
                 await _leases.discard_batches(conn, run_id=run_id)
         elif end is not None and not waits:
@@ -269,6 +272,11 @@ class Execution:
                 conn,
                 run_id=run_id,
                 ready_at=end.until if end else None,
-                wait_reason=end.message if end and waits else None,
+                wait_reason=message if waits else None,
                 losses=0,
             )
+
+
+def _storable(message: str) -> str:
+    """What Postgres refuses in a text as escapes: a run whose end it refuses would never end."""
+    return message.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

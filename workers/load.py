@@ -61,7 +61,8 @@ class Loader:
         ) as error:
             if isinstance(error, PASSING):
                 raise
-            raise CannotLoad(str(error)) from error
+            # Its first line; DETAIL would show the whole row to everybody who sees the job.
+            raise CannotLoad(str(error.args[0])) from error
         return counts
 
     def _transform(self, batch: Batch) -> list[tuple[TargetTable, TypedRows]]:

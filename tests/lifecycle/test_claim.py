@@ -1,4 +1,4 @@
-"""Claims: once each, fair between tenants, no more than the workers alive can take, whatever the rows look like."""
+"""Claims: once each, fair between tenants, no more than the workers alive can take, whatever the rows say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl_core.lifecycle.claim import MOST_CLAIMS, claim_due_jobs, claim_run
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from tests.lifecycle.conftest import Connect
-from tests.support.jobs import PERSON, fall_silent, make_integration, make_job, make_worker, start_run
+from tests.support.jobs import PERSON, fall_silent, make_integration, make_job, make_worker, one, start_run
 
 _dispatch = load("dispatch")
 
@@ -44,10 +44,10 @@ async def test_a_due_job_becomes_a_queued_run(db: Connection) -> None:
     await db.execute("UPDATE etl_jobs SET error_message = 'old'")
     await make_worker(db)
     (run_id,) = await claim_due_jobs(db, lost_after=LOST_AFTER)
-    run = await db.fetchrow("SELECT * FROM job_runs")
+    run = await one(db, "SELECT * FROM job_runs")
     assert (run["id"], run["job_id"], run["state"], run["trigger"]) == (run_id, job_id, "QUEUED", "schedule")
     assert run["started_at"] is None
-    job = await db.fetchrow("SELECT * FROM etl_jobs")
+    job = await one(db, "SELECT * FROM etl_jobs")
     assert (job["status"], job["error_message"], job["due_at"]) == ("RUNNING", None, None)
     assert job["last_run_started_at"] is not None
     assert await claim_due_jobs(db, lost_after=LOST_AFTER) == []
@@ -211,7 +211,7 @@ async def test_a_claimed_run_is_the_workers(db: Connection) -> None:
     worker_id = await make_worker(db)
     job_id = await make_job(db, config={"records": 5})
     run = await start_run(db, job_id, worker_id, options={"full": True})
-    row = await db.fetchrow("SELECT * FROM job_runs")
+    row = await one(db, "SELECT * FROM job_runs")
     assert (row["state"], row["worker_id"], row["lease"]) == ("RUNNING", worker_id, run.lease)
     assert row["started_at"] is not None
     assert (run.job_id, run.job_name, run.tenant, run.integration) == (job_id, "orders", "acme", "made-up")
@@ -248,7 +248,7 @@ async def test_workers_at_once_take_each_run_once(db: Connection, connect: Conne
 
 @pytest.mark.parametrize("gone", ["lost", "stopped"])
 async def test_a_worker_that_is_gone_takes_nothing(db: Connection, gone: str) -> None:
-    """It may not know yet that it was taken for lost; a run in its hands would be charged for a second loss."""
+    """It may not know yet that it was taken for lost; a run that it took would count a second loss."""
     worker_id = await make_worker(db)
     await run_now(db, await make_job(db), PERSON)
     await db.execute(f"UPDATE workers SET {gone}_at = now()")

@@ -7,7 +7,7 @@ from etl_core.lifecycle.mend import mend_contradictions, settle_forgotten
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from tests.lifecycle.conftest import Connect
-from tests.support.jobs import load_batch, make_job, make_worker, start_run, store_batch
+from tests.support.jobs import load_batch, make_job, make_worker, one, start_run, store_batch
 
 _leases = load("leases")
 
@@ -16,11 +16,11 @@ async def test_running_without_a_run(db: Connection) -> None:
     job_id = await make_job(db)
     await db.execute("UPDATE etl_jobs SET status = 'RUNNING', last_run_started_at = now()")
     assert await mend_contradictions(db) == [job_id]
-    job = await db.fetchrow("SELECT * FROM etl_jobs")
+    job = await one(db, "SELECT * FROM etl_jobs")
     assert (job["status"], job["error_kind"], job["retry_count"]) == ("FAILED", "internal", 1)
     assert "RUNNING without a run" in job["error_message"]
     assert job["due_at"] is not None  # tried again, not stuck for ever
-    event = await db.fetchrow("SELECT * FROM job_events")
+    event = await one(db, "SELECT * FROM job_events")
     assert (event["action"], event["job_id"], event["detail"]) == (
         "mend",
         job_id,

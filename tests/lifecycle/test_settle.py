@@ -1,4 +1,4 @@
-"""How a run ends: never before its last batch, never left RUNNING behind it, once, and with the right verdict."""
+"""How a run ends: not before its last batch, not left RUNNING behind it, once, with the right verdict."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.support.jobs import (
     load_batch,
     make_job,
     make_worker,
+    one,
     start_run,
     store_batch,
     waits_for_a_lock,
@@ -98,7 +99,7 @@ async def run(db: Connection, worker_id: int) -> ClaimedRun:
 async def test_the_last_batch_is_not_lost(
     db: Connection, connect: Connect, run: ClaimedRun, worker_id: int, settle: Settle, ends: bool
 ) -> None:
-    """One transaction ends extract and has counted; before it commits, another loads the last batch and settles."""
+    """One transaction ends extract and has counted; before it commits, another loads the last and settles."""
     seq = await store_batch(db, run, worker_id)
     extracting, loading = await connect(), await connect()
 
@@ -162,7 +163,7 @@ async def test_success(db: Connection, run: ClaimedRun, worker_id: int) -> None:
     assert outcome is not None
     assert outcome.succeeded
 
-    ended = await db.fetchrow("SELECT * FROM job_runs")
+    ended = await one(db, "SELECT * FROM job_runs")
     assert (ended["state"], ended["error_kind"]) == ("SUCCEEDED", None)
     assert ended["lease"] > run.lease  # whoever held it is fenced
     assert ended["counters"] | {"bytes": 0} == {
@@ -175,7 +176,7 @@ async def test_success(db: Connection, run: ClaimedRun, worker_id: int) -> None:
         "batches": 2,
         "bytes": 0,
     }
-    job = await db.fetchrow("SELECT *, last_success_at = last_run_finished_at AS now FROM etl_jobs")
+    job = await one(db, "SELECT *, last_success_at = last_run_finished_at AS now FROM etl_jobs")
     assert (job["status"], job["retry_count"], job["now"]) == ("FINISHED", 0, True)
     assert (job["held"], job["hold_reason"], job["held_by"]) == (False, None, None)
     assert await db.fetchval("SELECT count(*) FROM batch_payloads") == 0
@@ -268,14 +269,20 @@ async def test_an_error_fails_the_job_and_counts(db: Connection, run: ClaimedRun
     outcome = await settle_run(db, run.id, actor="test")
     assert outcome is not None
     assert outcome.error_kind is kind
-    job = await db.fetchrow(
+    job = await one(
+        db,
         "SELECT *, due_at = last_run_finished_at + interval '15 min' AS retries,"
-        " due_at = last_run_started_at + interval '60 min' AS waits FROM etl_jobs"
+        " due_at = last_run_started_at + interval '60 min' AS waits FROM etl_jobs",
     )
     assert (job["status"], job["error_kind"], job["error_message"]) == ("FAILED", kind, "GitHub said no")
     assert (job["retry_count"], job["last_success_at"]) == (3, None)
     if kind is ErrorKind.UNAUTHORISED:
-        assert (job["held"], job["held_by"], job["held_until"], job["due_at"]) == (True, "etl-tui", None, None)
+        assert (job["held"], job["held_by"], job["held_until"], job["due_at"]) == (
+            True,
+            "etl-tui",
+            None,
+            None,
+        )
         assert "GitHub said no" in job["hold_reason"]
         assert "renew the credential" in job["hold_reason"]
     else:
@@ -289,7 +296,7 @@ async def test_a_failure_leaves_a_persons_hold_alone(db: Connection, run: Claime
     )
     await _leases.fail_run(db, run_id=run.id, error_kind="transient", error_message="down")
     await settle_run(db, run.id, actor="test")
-    job = await db.fetchrow("SELECT held, hold_reason, held_by, held_until IS NULL AS for_good FROM etl_jobs")
+    job = await one(db, "SELECT held, hold_reason, held_by, held_until IS NULL AS for_good FROM etl_jobs")
     assert tuple(job) == (True, "editing", "tess", False)
 
 

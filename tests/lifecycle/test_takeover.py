@@ -21,8 +21,10 @@ from tests.support.jobs import (
     load_batch,
     make_job,
     make_worker,
+    one,
     start_run,
     store_batch,
+    waits_for_a_lock,
 )
 
 _leases = load("leases")
@@ -50,20 +52,20 @@ async def test_the_run_goes_on_from_the_last_stored_batch(db: Connection) -> Non
     loaded = await store_batch(db, run, lost, fragments=[fragment(1)])
     await load_batch(db, run, loaded)
     await store_batch(db, run, lost, fragments=[fragment(2)])
-    before = await db.fetchrow("SELECT started_at FROM job_runs")
+    before = await one(db, "SELECT started_at FROM job_runs")
     await fall_silent(db, lost)
 
     takeover = await take_over(db, lost_after=LOST_AFTER)
 
     assert (takeover.lost_workers, takeover.freed_runs, takeover.ended_runs) == ([lost], [run.id], [])
-    freed = await db.fetchrow("SELECT *, ready_at <= now() AS ready FROM job_runs")
+    freed = await one(db, "SELECT *, ready_at <= now() AS ready FROM job_runs")
     assert (freed["state"], freed["worker_id"], freed["losses"], freed["ready"]) == ("QUEUED", None, 1, True)
     assert freed["lease"] > run.lease
     assert freed["started_at"] == before["started_at"]
     batches = await db.fetch("SELECT seq, state, lease, worker_id FROM run_batches ORDER BY seq")
     assert [(b["state"], b["lease"]) for b in batches] == [("LOADED", 1), ("WAITING", 2)]
     assert await db.fetchval("SELECT status FROM etl_jobs") == "RUNNING"
-    event = await db.fetchrow("SELECT * FROM job_events WHERE action = 'worker_lost'")
+    event = await one(db, "SELECT * FROM job_events WHERE action = 'worker_lost'")
     assert (event["run_id"], event["actor"], event["detail"]) == (
         run.id,
         "sweep",
@@ -103,10 +105,10 @@ async def test_three_losses_fail_the_run_and_name_the_workers(db: Connection) ->
     await lose_a_worker(db, 3)
 
     assert await settle_forgotten(db) == [run.id]
-    ended = await db.fetchrow("SELECT * FROM job_runs")
+    ended = await one(db, "SELECT * FROM job_runs")
     assert (ended["state"], ended["error_kind"], ended["losses"]) == ("FAILED", ErrorKind.LOST, 3)
     assert "3 workers were lost on it (ship:1, ship:2, ship:3) after batch 2" in ended["error_message"]
-    job = await db.fetchrow("SELECT * FROM etl_jobs")
+    job = await one(db, "SELECT * FROM etl_jobs")
     assert (job["status"], job["error_kind"], job["retry_count"]) == ("FAILED", ErrorKind.LOST, 1)
     assert job["error_message"] == ended["error_message"]
     assert job["due_at"] is not None  # it is tried again
@@ -195,15 +197,7 @@ async def test_a_run_that_ended_meanwhile_is_left_alone(db: Connection, connect:
     sweeping = await connect()
     sweep = asyncio.create_task(take_over(sweeping, lost_after=LOST_AFTER))
 
-    async def waits() -> bool:
-        return bool(
-            await db.fetchval(
-                "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1",
-                sweeping.get_server_pid(),
-            )
-        )
-
-    await eventually(waits)
+    await eventually(lambda: waits_for_a_lock(db, sweeping.get_server_pid()))
     await transaction.commit()
     assert (await sweep).freed_runs == []
     assert await db.fetchval("SELECT state FROM job_runs") == "SUCCEEDED"

@@ -1,4 +1,4 @@
-"""Short ways to a job with a run in hand; each step is the program's own, so that rows are as they really are."""
+"""Short ways to a job with a run in hand, by the program's own steps, so that rows are as they really are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+import asyncpg
 
 from etl_core.control.audit import Actor
 from etl_core.control.jobs import run_now
@@ -29,7 +31,7 @@ async def make_integration(
     kind: str = "synthetic",
     config: dict[str, Any] | None = None,
 ) -> int:
-    """An integration of a tenant; both are made when they are not there, the tenant without its seeded jobs."""
+    """An integration of a tenant; both are made when not there, the tenant without its seeded jobs."""
     tenant_id = await conn.fetchval("SELECT id FROM tenants WHERE name = $1", tenant)
     if tenant_id is None:
         tenant_id = await conn.fetchval("INSERT INTO tenants (name) VALUES ($1) RETURNING id", tenant)
@@ -144,7 +146,7 @@ async def store_batch(
 
 
 async def load_batch(conn: Connection, run: ClaimedRun, seq: int, *, rejected: int = 0) -> None:
-    """What load does after its merge: the checkpoint moves, the batch is LOADED; in the caller's transaction."""
+    """What load does after its merge, in the caller's transaction: moves the checkpoint, stamps the batch."""
     batch = await _leases.find_batch(conn, run_id=run.id, seq=seq)
     fragments = await conn.fetchval(
         "SELECT fragments FROM run_batches WHERE run_id = $1 AND seq = $2", run.id, seq
@@ -152,6 +154,12 @@ async def load_batch(conn: Connection, run: ClaimedRun, seq: int, *, rejected: i
     await _checkpoints.move_checkpoints(conn, job_id=run.job_id, fragments=fragments)
     counts = {"rows_new": batch["counts"]["rows_extracted"] - rejected, "rows_rejected": rejected}
     await _leases.mark_loaded(conn, run_id=run.id, seq=seq, counts=counts)
+
+
+async def one(conn: Connection, query: str, *args: object) -> asyncpg.Record:
+    """The one row that the query finds."""
+    (row,) = await conn.fetch(query, *args)
+    return row
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], what: str = "") -> Any:
