@@ -1,7 +1,7 @@
 """`due_at`: when a job is due, for every combination of states and nulls, against a model in Python.
 
-The model is written from the rules, not from the SQL. Postgres computes the column for many jobs in a round trip,
-so that many examples cost little.
+The model is written from the rules, not from the SQL. Postgres computes the column for many jobs in a round
+trip, so that many examples cost little.
 """
 
 from __future__ import annotations
