@@ -35,7 +35,13 @@ log = structlog.get_logger()
 
 APPLICATION_NAME = "etl-scheduler"
 
-OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
+OUTAGES = (
+    OSError,
+    Unreachable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """What a duty may meet while the database is away: told once, tried again at the next interval."""
 
 Duty = Callable[[], Awaitable[object]]

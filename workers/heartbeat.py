@@ -78,7 +78,13 @@ class Heartbeat:
                 if alive is None:
                     self._main_loop.call_soon_threadsafe(self._on_lost)
                     break
-            except (EtlError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                EtlError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 if not told:
                     log.warning("heartbeat failed; trying on", error=str(error) or type(error).__name__)
                 told = True

@@ -37,7 +37,13 @@ log = structlog.get_logger()
 STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
 FULL_PATIENCE = 1.0
 """A worker full for longer, in seconds, takes no more rings, so that they go to others."""
-OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
+OUTAGES = (
+    OSError,
+    Unreachable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 async def run_worker(settings: Settings, *, slots: int, with_parent: bool = False) -> None:

@@ -35,7 +35,12 @@ async def settle_forgotten(conn: Connection) -> list[int]:
         try:
             if await settle_run(conn, run_id, actor="sweep"):
                 settled.append(run_id)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             raise
         except (
             Exception

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from etl_core.connector import ExtractContext, Page, Stream
@@ -245,6 +247,25 @@ async def test_a_batch_that_the_destination_refuses_ends_its_lane(worker: Hand) 
     assert {row["state"] for row in states[2:]} <= {"DISCARDED"}
     await worker.expect_rows(10)
     assert await worker.db.fetchval("SELECT resume ->> 'next' FROM job_checkpoints") == "11"
+
+
+async def test_a_connection_that_ends_while_it_is_lent_fails_nothing(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_payload = extract._leases.store_payload
+    tries = 0
+
+    async def store_or_break(*arguments: Any, **named: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise asyncpg.InternalClientError("cannot switch to state 15")
+        return await store_payload(*arguments, **named)
+
+    monkeypatch.setattr(extract._leases, "store_payload", store_or_break)
+    run = await worker.run(await worker.make_job(records=30, page_size=10))
+    assert (run["state"], run["error_message"], tries) == ("SUCCEEDED", None, 4)
+    await worker.expect_rows(30)
 
 
 @pytest.mark.parametrize(
