@@ -174,6 +174,23 @@ async def test_a_worker_that_stops_gives_its_run_to_another(worker: Hand, other_
     await worker.expect_rows(400)
 
 
+async def test_a_worker_that_stops_before_extract_began_gives_its_run_back_at_once(
+    worker: Hand, other_worker: Hand
+) -> None:
+    job_id = await worker.make_job(records=300)
+    execution, run = await worker.start(job_id)
+    execution.give_way()
+    async with asyncio.timeout(30):
+        await execution.carry_out()
+    given_back = await worker.row(run)
+    assert (given_back["state"], given_back["losses"]) == ("QUEUED", 0)
+
+    execution, run = await other_worker.claim()
+    await execution.carry_out()
+    assert (await worker.row(run))["state"] == "SUCCEEDED"
+    await worker.expect_rows(300)
+
+
 async def test_a_worker_fenced_in_mid_run_writes_nothing_more(
     worker: Hand, other_worker: Hand, db: Connection
 ) -> None:
