@@ -73,6 +73,7 @@ class Execution:
                 end = await self._attempt()
             except Fenced as fenced:
                 log.warning("fenced: nothing more is written", reason=str(fenced))
+                await final_retries.on(PASSING)(self._let_go)
                 return
             except RateLimited as error:
                 end = ExtractEnd(error.kind, str(error), until=error.until)
@@ -249,7 +250,21 @@ class Execution:
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
         else:
+            await self._let_go()
             log.info("run given back", wait_reason=end.message if end else None)
+
+    async def _let_go(self) -> None:
+        """Queues the run again if it is still ours: nobody else would, for we are alive.
+
+        It is when the database lost commits that it had confirmed (a failover to a replica that was behind):
+        batches that we loaded are unloaded again, and whoever takes the run up loads them in order.
+        """
+        run_id = self._run.id
+        async with self._pool.acquire() as conn, conn.transaction():
+            await _leases.lock_job_of_run(conn, run_id=run_id)
+            if await _leases.lock_leased_run(conn, run_id=run_id, lease=self._run.lease) is not None:
+                log.warning("batches are not loaded although they were: the run is queued again")
+                await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
 
     async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
         run_id = self._run.id
