@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from etl_tui.app.dashboard import Dashboard
@@ -56,8 +57,9 @@ class DashboardApp(App[int]):
         self._unpainted.enter_context(self.batch_update())
         self.set_timer(FIRST_PAINT_SECONDS, self._paint)
 
-    def on_resize(self) -> None:
-        self.set_class(self.size.height < ENOUGH_LINES, "-low")
+    def on_resize(self, event: Resize) -> None:
+        # Not `self.size`: that is still the one before.
+        self.set_class(event.size.height < ENOUGH_LINES, "-low")
 
     def _paint(self) -> None:
         if self._batch_count:

@@ -48,7 +48,7 @@ class HelpDialog(Dialog[None]):
     def compose(self) -> ComposeResult:
         frame = Vertical(classes="frame tall")
         frame.border_title = "Help"
-        frame.border_subtitle = self.look.glyphs.show("esc close")
+        frame.border_subtitle = self.look.glyphs.show("j k scroll · esc close")
         with frame:
             yield TextView(self.look)
 

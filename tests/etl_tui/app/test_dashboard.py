@@ -216,6 +216,11 @@ async def test_low_and_wide_terminals(drive: Drive, add_job: AddJob) -> None:
         assert "Monitor and control" not in dashboard.screen_text()
         await dashboard.pilot.press("s")
         await dashboard.until(lambda: "Save" in dashboard.screen_text())
+        await dashboard.pilot.press("escape")
+        await dashboard.pilot.resize_terminal(80, 24)
+        await dashboard.until(lambda: "Monitor and control" in dashboard.screen_text())
+        await dashboard.pilot.resize_terminal(80, 16)
+        await dashboard.until(lambda: "Monitor and control" not in dashboard.screen_text())
     async with drive(size=(200, 50)) as dashboard:
         await dashboard.until(lambda: dashboard.grid.jobs)
         heading = dashboard.line("heading")
