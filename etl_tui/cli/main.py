@@ -104,6 +104,8 @@ def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
     # Textual reads the keys from stdin and draws on stderr.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InvalidInput("the dashboard needs a terminal; `etl-tui jobs list` prints the jobs without one")
+    if os.environ.get("TERM") == "dumb":  # Textual would paint for ever and hear no key
+        raise InvalidInput("TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs")
     from etl_tui.app.launch import run_dashboard
 
     return run_dashboard(Context(output).settings, ascii=arguments.ascii, mouse=not arguments.no_mouse) or 0

@@ -249,3 +249,14 @@ def test_interrupted(program: Program, acme: Cli) -> None:
     assert out == ""
     job = acme("jobs", "show", "acme/orders", "--json").document
     assert (job["status"], job["run_state"]) == ("RUNNING", "QUEUED")
+
+
+def test_a_terminal_that_cannot_show_the_dashboard(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    ours, theirs = os.openpty()
+    with program(stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        assert process.wait(timeout=60) == 2
+        said = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert said == "etl-tui: TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs\r\n"
