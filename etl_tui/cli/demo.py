@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl_core.errors import Conflict, EtlError, ExitCode, InvalidInput
-from etl_tui.cli.parser import Subparsers, add_command
+from etl_tui.cli.parser import PROGRAM, Subparsers, add_command
 
 if TYPE_CHECKING:
     from etl_core.store.database import Connection
@@ -112,6 +113,7 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
 def _wants_dashboard(arguments: argparse.Namespace, context: Context) -> bool:
     # Textual reads the keys from stdin and draws on stderr.
     interactive = sys.stdin.isatty() and sys.stderr.isatty() and context.output.is_terminal
+    interactive = interactive and os.environ.get("TERM") != "dumb"
     return interactive and not arguments.plain and not context.output.json
 
 
@@ -145,8 +147,19 @@ async def _run_plain(
         return ExitCode.FAILED
     context.output.line()
     context.output.line("every job ended as it should; look into it:")
-    context.output.line("  ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list")
+    program = _this_program()
+    context.output.line(f"  ETL_DATABASE_URL=$({program} demo --url) {program} jobs list")
     return ExitCode.DONE
+
+
+def _this_program() -> str:
+    """How a shell here calls it: `make demo` runs it from a folder that is not on PATH."""
+    import shutil
+
+    called, found = Path(sys.argv[0]), shutil.which(PROGRAM)
+    if called.name != PROGRAM or (found is not None and called.samefile(found)):
+        return PROGRAM
+    return str(called)
 
 
 async def _until_alive(conn: Connection) -> None:
@@ -176,7 +189,12 @@ async def _start_one_by_one(conn: Connection, job_ids: list[int]) -> None:
 async def _migrate(conn: Connection) -> None:
     from etl_core.store.migrations import migrate
 
-    await migrate(conn)
+    try:
+        await migrate(conn)
+    except Conflict as error:
+        raise Conflict(
+            f"the demo's database cannot be used; `{_this_program()} demo --reset` makes a new one ({error})"
+        ) from error
 
 
 async def _print_url(folder: Path, context: Context) -> int:
