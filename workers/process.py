@@ -60,6 +60,8 @@ async def run_worker(settings: Settings, *, slots: int, with_parent: bool = Fals
             await check_schema(conn)
         finally:
             await conn.close()
+        # A URL that cannot be right ends us here: registered already, we would be taken for a lost worker.
+        await (await open_broker(settings, url)).close()
         while not stop.is_set():
             try:
                 async with _incarnation(settings, url, slots, stop) as worker:

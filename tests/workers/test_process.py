@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 
+from etl_core.store.database import Connection
 
-def test_an_amqp_url_that_cannot_be_ends_it_at_once(database_url: str) -> None:
-    ended = subprocess.run(
+
+async def test_an_amqp_url_that_cannot_be_ends_it_at_once(database_url: str, db: Connection) -> None:
+    ended = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "workers"],
         env={**os.environ, "ETL_DATABASE_URL": database_url, "ETL_AMQP_URL": "garbage"},
         capture_output=True,
@@ -19,3 +23,4 @@ def test_an_amqp_url_that_cannot_be_ends_it_at_once(database_url: str) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("etl-worker: the AMQP URL must look like amqp://")
     assert ended.stderr.count("\n") == 1
+    assert await db.fetchval("SELECT count(*) FROM workers") == 0
