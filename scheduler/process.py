@@ -25,7 +25,9 @@ from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from scheduler.duties.claim import Claim
+from scheduler.duties.deadline import Deadline
 from scheduler.duties.heartbeat import Heartbeat
+from scheduler.duties.prune import Prune
 from scheduler.duties.rest import Rest
 from scheduler.duties.sweep import Sweep
 
@@ -34,6 +36,8 @@ _processes = load("processes")
 log = structlog.get_logger()
 
 APPLICATION_NAME = "etl-scheduler"
+PRUNE_INTERVAL = 600.0
+"""Seconds."""
 
 OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a duty may meet while the database is away: told once, tried again at the next interval."""
@@ -63,6 +67,8 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         sweep = Sweep(pool, broker, lost_after=settings.lease_timeout)
         rest = Rest(pool, rest_seconds=settings.finished_rest)
         heartbeat = Heartbeat(pool, scheduler_id)
+        deadline = Deadline(pool)
+        prune = Prune(pool, keep_days=settings.keep_days)
 
         apscheduler = AsyncIOScheduler(
             # A stall must not drop a duty, and ten missed intervals are one (m).
@@ -72,6 +78,8 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         for name, duty, seconds in (
             ("claim", claim.run_once, settings.claim_interval),
             ("sweep", sweep.run_once, settings.lease_timeout / 2),
+            ("deadline", deadline.run_once, settings.claim_interval),
+            ("prune", prune.run_once, PRUNE_INTERVAL),
             ("rest", rest.run_once, min(5.0, settings.finished_rest)),
             ("heartbeat", heartbeat.run_once, settings.heartbeat_interval),
         ):

@@ -37,6 +37,7 @@ from workers.secrets import resolve_secrets
 
 _leases = load("leases")
 _checkpoints = load("checkpoints")
+_pauses = load("pauses")
 
 log = structlog.get_logger()
 
@@ -56,6 +57,11 @@ class Execution:
         self._extracting: asyncio.Task[None] | None = None
         self._ended_lanes: set[str] = set()
         self._progress_at = 0.0
+
+    @property
+    def run(self) -> ClaimedRun:
+        """The run and the lease under which it is carried out."""
+        return self._run
 
     def give_way(self) -> None:
         """Finish the batch in hand, then give the run back to the queue."""
@@ -246,6 +252,10 @@ class Execution:
                 await self._write_end_locked(conn, end)
                 if end is not None and end.until is not None:
                     await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
+                    # The limit is the credential's: other runs of the integration wait too, not each in turn.
+                    await _pauses.park_integration(
+                        conn, job_id=run.job_id, until=end.until, reason=end.message
+                    )
             outcome = await settle_run(conn, run.id, actor=f"worker {self._worker_id}")
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})

@@ -16,6 +16,7 @@ import asyncpg
 import structlog
 
 from etl_core import __version__
+from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell, Stage
 from etl_core.errors import EtlError
@@ -31,12 +32,17 @@ from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 
 _processes = load("processes")
+_interventions = load("interventions")
 
 log = structlog.get_logger()
 
 STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
 FULL_PATIENCE = 1.0
 """A worker full for longer, in seconds, takes no more rings, so that they go to others."""
+LEASE_WATCH_INTERVAL = 1.0
+"""Seconds between two looks whether our runs are still ours."""
+STALL = 5.0
+"""Seconds after which a look is given up."""
 OUTAGES = (OSError, EtlError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -126,16 +132,19 @@ class Worker:
         self._stop = stop
         self._lost = lost
         self._running: dict[asyncio.Task[None], Execution] = {}
+        self._slot_freed = False
 
     async def serve(self) -> None:
         """Claims and carries out runs until asked to stop, or until taken for lost."""
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
+        watch = asyncio.create_task(self._watch_leases(), name="lease watch")
         try:
             while not ended.done():
                 await self._fill_slots()
                 await self._wait_for_work(ended)
         finally:
             ended.cancel()
+            watch.cancel()
             if self._lost.is_set():
                 log.error("taken for lost: what this worker held belongs to others", worker=self._id)
                 await self._drop()
@@ -151,14 +160,49 @@ class Worker:
                 log.warning("cannot claim; trying again", error=str(error) or type(error).__name__)
                 return
             if run is None:
+                await self._ask_for_work()
                 return
             self._start(run)
+
+    async def _ask_for_work(self) -> None:
+        """A slot has just become free and nothing is queued: schedulers may claim at once what is due."""
+        if not self._slot_freed:
+            return
+        self._slot_freed = False
+        try:
+            await _processes.wake_scheduler_when_due(self._pool, channel=SCHEDULER)
+        except OUTAGES:
+            log.debug("scheduler not woken; it looks by itself")
 
     def _start(self, run: ClaimedRun) -> None:
         execution = Execution(self._pool, self._id, run)
         task = asyncio.create_task(execution.carry_out(), name=f"run {run.id}")
         self._running[task] = execution
-        task.add_done_callback(self._running.pop)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._slot_freed = True
+
+    async def _watch_leases(self) -> None:
+        """Stops work on runs that were taken from us: cancelled, released, ended by a deadline."""
+        while True:
+            await asyncio.sleep(LEASE_WATCH_INTERVAL)
+            looked_at = {task: execution.run for task, execution in self._running.items()}
+            if not looked_at:
+                continue
+            try:
+                async with asyncio.timeout(STALL):
+                    held = {
+                        (row["id"], row["lease"])
+                        async for row in _interventions.list_held_runs(self._pool, worker_id=self._id)
+                    }
+            except (*OUTAGES, TimeoutError):
+                continue
+            for task, run in looked_at.items():
+                if (run.id, run.lease) not in held and not task.done():
+                    log.warning("run was taken from this worker", run=run.id, lease=run.lease)
+                    task.cancel()
 
     async def _wait_for_work(self, ended: asyncio.Task[None]) -> None:
         """Until a ring, a free slot, the poll interval, or the end."""

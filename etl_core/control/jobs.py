@@ -75,7 +75,7 @@ async def run_now(
         NotFound: no such job. Conflict: it is running, or has no integration.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         name = f"{job['tenant']}/{job['job_name']}"
         if job["integration_id"] is None:
             raise Conflict(
@@ -105,7 +105,7 @@ async def change_settings(
         NotFound: no such job. Conflict: somebody changed it meanwhile (theirs is told).
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         changed = await _jobs.change_intervals(
             conn,
             job_id=job_id,
@@ -163,7 +163,7 @@ async def assign_integration(
         NotFound: no such job, or its tenant has no integration of that name. Conflict: the job runs.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         name = f"{job['tenant']}/{job['job_name']}"
         if job["status"] == "RUNNING":
             raise Conflict(f"{name} is running: its integration is not changed now; wait for its end")
@@ -196,7 +196,7 @@ async def set_active(
         NotFound: no such job.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         if job["active"] != active:
             await _jobs.change_active(
                 conn, job_id=job_id, active=active, changed_by=actor.name, reason=reason
@@ -259,7 +259,8 @@ async def add_job(
     return JobRow.model_validate(dict(rows[0]))
 
 
-async def _lock(conn: Connection, job_id: int) -> asyncpg.Record:
+async def lock_job(conn: Connection, job_id: int) -> asyncpg.Record:
+    """The row of a job with its tenant, held until the transaction ends; raises NotFound."""
     job: asyncpg.Record | None = await _jobs.lock_job(conn, job_id=job_id)
     if job is None:
         raise _gone(job_id)

@@ -73,9 +73,10 @@ WHERE id = :job_id AND (:expected_version::bigint IS NULL OR row_version = :expe
 RETURNING id, schedule_interval_minutes, retry_interval_minutes;
 
 -- name: change_active(job_id, active, changed_by, reason)!
--- On or off; off remembers who and why.
+-- On or off; off remembers who and why. Switched on again after too many failures, the job starts counting anew.
 UPDATE etl_jobs
 SET active = :active,
+    retry_count = CASE WHEN :active AND off_by = 'etl-tui' THEN 0 ELSE retry_count END,
     off_by = CASE WHEN :active THEN NULL ELSE :changed_by::text END,
     off_reason = CASE WHEN :active THEN NULL ELSE :reason::text END
 WHERE id = :job_id;
