@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -12,6 +13,7 @@ from etl_core.connector import Connector
 from etl_core.errors import InvalidInput
 
 GROUP = "etl_tui.connectors"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]").search
 
 
 @cache
@@ -44,11 +46,25 @@ def check_config(integration_type: str, config: dict[str, Any]) -> dict[str, Any
         InvalidInput: naming each field that is unknown, missing or wrong.
     """
     model = find_connector(integration_type).Config
+    _refuse_unstorable(config, "")
     try:
         model.model_validate(config)
     except ValidationError as error:
         raise InvalidInput(f"config of type {integration_type}: {describe(error)}") from None
     return config
+
+
+def _refuse_unstorable(value: Any, where: str) -> None:
+    """Raises InvalidInput for a text that PostgreSQL cannot store, naming its field."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_unstorable(name, f"{where}{name!a}")
+            _refuse_unstorable(inner, f"{where}{name}.")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_unstorable(inner, f"{where}{index}.")
+    elif isinstance(value, str) and _UNSTORABLE(value):
+        raise InvalidInput(f"config: {where.rstrip('.')}: holds a NUL character or half of a surrogate pair")
 
 
 def describe(error: ValidationError) -> str:
@@ -57,5 +73,6 @@ def describe(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False):
         where = ".".join(str(step) for step in problem["loc"]) or "value"
         what = "unknown field" if problem["type"] == "extra_forbidden" else problem["msg"]
+        what = what.removeprefix("Value error, ")  # pydantic's word before a validator's own sentence
         parts.append(f"{where}: {what}")
     return "; ".join(parts)

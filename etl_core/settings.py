@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from etl_core.errors import InvalidInput
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 def config_path() -> Path | None:
@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     """How long ended runs are kept, in days; the audit four times as long."""
     stop_timeout: Seconds = 8
     """How long a stopping worker waits for the batch in hand, in seconds."""
+
+    @model_validator(mode="after")
+    def _heard_within_lease(self) -> Self:
+        if self.heartbeat_interval >= self.lease_timeout:
+            raise ValueError(
+                f"heartbeat_interval ({self.heartbeat_interval:g} s) must be shorter than lease_timeout "
+                f"({self.lease_timeout:g} s), or every worker is taken for lost"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

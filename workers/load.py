@@ -54,15 +54,13 @@ class Loader:
         typed = await asyncio.to_thread(self._transform, batch)
         try:
             counts: Counts = await step_retries.on(PASSING)(self._commit, batch, typed)
-        except (
-            asyncpg.DataError,
-            asyncpg.IntegrityConstraintViolationError,
-            asyncpg.SyntaxOrAccessError,
-        ) as error:
+        except asyncpg.PostgresError as error:
             if isinstance(error, PASSING):
                 raise
+            names = ", ".join(str(table) for table, _ in typed)
             # Its first line; DETAIL would show the whole row to everybody who sees the job.
-            raise CannotLoad(str(error.args[0])) from error
+            what = str(error.args[0]).partition("\n")[0]
+            raise CannotLoad(f"{names}: {what}" if names else what) from error
         return counts
 
     def _transform(self, batch: Batch) -> list[tuple[TargetTable, TypedRows]]:

@@ -19,7 +19,7 @@ from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell, Stage
-from etl_core.errors import EtlError
+from etl_core.errors import Unreachable
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
@@ -43,14 +43,15 @@ LEASE_WATCH_INTERVAL = 1.0
 """Seconds between two looks whether our runs are still ours."""
 STALL = 5.0
 """Seconds after which a look is given up."""
-OUTAGES = (OSError, EtlError, asyncpg.PostgresError, asyncpg.InterfaceError)
+OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def run_worker(settings: Settings, *, slots: int, with_parent: bool = False) -> None:
     """Runs until asked to stop; then the batches in hand are finished, the runs go back to the queue.
 
     Raises:
-        Unreachable: no database at the start. Conflict: its schema is behind or ahead.
+        Unreachable: no database at the start. Conflict: its schema is behind or ahead. InvalidInput: a URL
+            that cannot be right.
     """
     stop = stop_when_asked(with_parent=with_parent)
     async with database_location(settings) as url:

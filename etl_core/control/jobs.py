@@ -151,7 +151,7 @@ def settings_request(schedule_minutes: int, retry_minutes: int) -> JobSettingsRe
             schedule_interval_minutes=schedule_minutes, retry_interval_minutes=retry_minutes
         )
     except ValidationError as error:
-        raise InvalidInput(describe(error).removeprefix("value: Value error, ")) from None
+        raise InvalidInput(describe(error).removeprefix("value: ")) from None
 
 
 async def assign_integration(

@@ -49,7 +49,9 @@ CREATE FUNCTION checkpoint_streams(of_job integer) RETURNS jsonb LANGUAGE sql ST
             stream,
             jsonb_object_agg(
                 partition,
-                jsonb_strip_nulls(jsonb_build_object('bookmark', bookmark, 'resume', resume))
+                -- Not jsonb_strip_nulls: it would take the nulls out of the values, too.
+                CASE WHEN bookmark IS NULL THEN '{}' ELSE jsonb_build_object('bookmark', bookmark) END
+                || CASE WHEN resume IS NULL THEN '{}' ELSE jsonb_build_object('resume', resume) END
                 ORDER BY partition
             ) AS partitions
         FROM job_checkpoints

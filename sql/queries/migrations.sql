@@ -5,9 +5,11 @@
 SELECT pg_advisory_xact_lock(5498201740275001);
 
 -- name: has_bookkeeping()$
+-- Whether this database has a record of migrations at all.
 SELECT to_regclass('schema_migrations') IS NOT NULL;
 
 -- name: create_bookkeeping()!
+-- Makes the record; nothing happens when it is there.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
@@ -28,6 +30,7 @@ FROM schema_migrations
 ORDER BY version;
 
 -- name: record_applied(version, name, checksum, programs, applied_program, duration_ms, legacy_timezone, notices)$
+-- This migration is in force; returns since when.
 INSERT INTO schema_migrations (
     version, name, checksum, programs, applied_program, duration_ms, legacy_timezone, notices
 )
@@ -35,6 +38,7 @@ VALUES (:version, :name, :checksum, :programs, :applied_program, :duration_ms, :
 RETURNING applied_at;
 
 -- name: forget_applied(version)$
+-- This migration is no longer in force; returns since when.
 DELETE FROM schema_migrations WHERE version = :version RETURNING clock_timestamp();
 
 -- name: prepare_migration(legacy_timezone, discard)^

@@ -236,8 +236,8 @@ async def test_a_batch_that_the_destination_refuses_ends_its_lane(worker: Hand) 
     run = await worker.run(job_id)
     assert (run["state"], run["error_kind"]) == ("FAILED", "internal")
     assert run["error_message"] == (
-        'batch 2 could not be loaded: new row for relation "records" violates check constraint'
-        ' "records_id_check"'
+        'batch 2 could not be loaded: acme_made_up.records: new row for relation "records" violates check '
+        'constraint "records_id_check"'
     )
     states = await worker.db.fetch(
         "SELECT seq, state FROM run_batches WHERE run_id = $1 ORDER BY seq", run["id"]
@@ -246,6 +246,36 @@ async def test_a_batch_that_the_destination_refuses_ends_its_lane(worker: Hand) 
     assert {row["state"] for row in states[2:]} <= {"DISCARDED"}
     await worker.expect_rows(10)
     assert await worker.db.fetchval("SELECT resume ->> 'next' FROM job_checkpoints") == "11"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no way''; END';"
+            "CREATE TRIGGER refuse BEFORE INSERT ON acme_made_up.records EXECUTE FUNCTION refuse()",
+            "acme_made_up.records: no way",
+        ),
+        (
+            "DO $$ BEGIN FOR i IN 1..1100 LOOP EXECUTE format("
+            "'ALTER TABLE acme_made_up.records ADD c%s bigint DEFAULT 1', i); END LOOP; END $$",
+            "acme_made_up.records: row is too big",
+        ),
+    ],
+)
+async def test_whatever_the_destination_raises_sets_the_batch_aside(
+    worker: Hand, spoil: str, words: str
+) -> None:
+    job_id = await worker.make_job(records=10, page_size=10)
+    await worker.run(job_id)
+    await worker.db.execute("TRUNCATE acme_made_up.records; DELETE FROM job_checkpoints")
+    await worker.db.execute(spoil)
+    run = await worker.run(job_id)
+    assert run["state"] == "FAILED"
+    assert f"batch 1 could not be loaded: {words}" in run["error_message"]
+    assert "\n" not in run["error_message"]
+    assert await worker.db.fetchval("SELECT count(*) FROM acme_made_up.records") == 0
+    assert await worker.db.fetchval("SELECT count(*) FROM job_checkpoints") == 0
 
 
 async def test_a_refused_leftover_ends_extract_too(worker: Hand, other_worker: Hand) -> None:

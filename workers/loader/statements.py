@@ -38,6 +38,15 @@ WIDENINGS: Final[dict[tuple[ColumnType, ColumnType], str]] = {
 read."""
 
 
+METADATA_TYPES: Final[dict[str, str]] = {
+    "_extracted_at": "timestamp with time zone",
+    "_loaded_at": "timestamp with time zone NOT NULL DEFAULT now()",
+    "_run_id": "bigint",
+    "_deleted_at": "timestamp with time zone",
+}
+"""Our own columns of every destination table."""
+
+
 def quote(identifier: str) -> str:
     """An identifier in double quotes."""
     if "\x00" in identifier:
@@ -62,12 +71,7 @@ def create_table(table: TargetTable) -> str:
     lines = [f"{quote(column.name)} {column.type.value}" for column in table.columns]
     if not table.key:
         lines.append("_row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
-    lines += [
-        "_extracted_at timestamptz",
-        "_loaded_at timestamptz NOT NULL DEFAULT now()",
-        "_run_id bigint",
-        "_deleted_at timestamptz",
-    ]
+    lines += [f"{name} {type_}" for name, type_ in METADATA_TYPES.items()]
     if table.key:
         lines.append(f"PRIMARY KEY ({_list(table.key)})")
     return f"CREATE TABLE {qualified(table)} ({', '.join(lines)})"

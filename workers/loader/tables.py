@@ -116,8 +116,16 @@ async def ensure_tables(
             retry_in_place=False,
         ) from None
     except _REFUSED as error:
-        raise Permanent(f"schema {', '.join(schemas)}: {error}") from error
+        raise Permanent(_in_one_line(schemas, error)) from error
     return planned.tables
+
+
+def _in_one_line(schemas: Sequence[str], error: asyncpg.PostgresError) -> str:
+    detail = f" ({' '.join(error.detail.split())})" if error.detail else ""
+    return (
+        f"schema {', '.join(schemas)} cannot be changed as the stream needs it: {error.args[0]}{detail}; "
+        "mend that by hand, then run the job again"
+    )
 
 
 async def _carry_out(conn: Connection, plan: _Plan, job_id: int, run_id: int | None) -> None:
@@ -193,6 +201,7 @@ async def _plan_table(conn: Connection, plan: _Plan, job: _Job, table: TargetTab
         plan.statements.append(statements.create_table(table))
     else:
         _check_key(table, list(row["key"]), list(shape["primary_key"]))
+        _check_metadata(table, dict(shape["columns"]))
         table = _fit_to_catalog(plan, table, dict(shape["columns"]))
     plan.tables[table.stream.name] = table
     if row is None or shape is None or _misses(row["columns"], table):
@@ -204,12 +213,12 @@ async def _refuse_what_is_not_ours(conn: Connection, job: _Job, table: TargetTab
     if owner is not None:
         raise Permanent(
             f"table {table} belongs to job {owner['job_name']} (tenant {owner['tenant']}), so job "
-            f"{job.name} cannot load into it: give one of the two integrations another schema"
+            f"{job.name} cannot load into it: let it read from an integration of its own, with another name"
         )
     if shape is not None:
         raise Permanent(
-            f"table {table} is there already and was not made by a job: rename or drop it, or give the "
-            "integration another schema"
+            f"table {table} is there already and was not made by a job: rename or drop it, or let the job "
+            "read from an integration with another name"
         )
 
 
@@ -225,6 +234,16 @@ def _check_key(table: TargetTable, key: list[str], primary_key: list[str]) -> No
             f"the primary key of {table} is ({', '.join(primary_key)}) and must be ({', '.join(expected)}): "
             "somebody changed it by hand; change it back"
         )
+
+
+def _check_metadata(table: TargetTable, catalog: Mapping[str, str]) -> None:
+    for name, type_ in statements.METADATA_TYPES.items():
+        stands = catalog.get(name, "gone")
+        if not type_.startswith(stands):
+            raise Permanent(
+                f"column {name} of {table} must be {type_} and is {stands}: somebody changed it by hand; "
+                "change it back, or drop the table and clear the job's checkpoint"
+            )
 
 
 def _fit_to_catalog(plan: _Plan, table: TargetTable, catalog: Mapping[str, str]) -> TargetTable:

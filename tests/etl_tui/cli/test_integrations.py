@@ -65,6 +65,9 @@ def test_an_integration_keeps_its_configuration_as_it_was_given(acme: Cli, tmp_p
         ("@/nowhere/config.json", ["/nowhere/config.json", "No such file"]),
         ("@/", ["@/"]),
         ("[" * 100_000, []),
+        (r'{"seed": "\u0000"}', ["seed", "NUL"]),
+        (r'{"streams": ["\ud800"]}', ["streams.0", "surrogate"]),
+        (r'{"\ud800": 1}', ["ud800", "surrogate"]),
     ],
 )
 def test_a_configuration_that_cannot_be(acme: Cli, config: str, words: list[str]) -> None:

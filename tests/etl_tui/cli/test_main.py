@@ -141,6 +141,9 @@ def test_a_schema_that_is_ahead(cli: Cli, database_url: str) -> None:
         ("log_level = 'loud'", ["log_level"]),
         ("log_level = ", ["etl.toml"]),
         ("claim_interval = -1", ["claim_interval"]),
+        ("claim_interval = inf", ["claim_interval"]),
+        ("stop_timeout = 1e300", ["stop_timeout"]),
+        ("heartbeat_interval = 10", ["heartbeat_interval (10 s)", "shorter than lease_timeout"]),
     ],
 )
 def test_a_settings_file_that_cannot_be(

@@ -197,6 +197,31 @@ async def test_a_lost_primary_key_is_told(db: Connection, ensure: Ensure) -> Non
         await ensure(PULLS)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("DROP COLUMN _run_id", "_run_id of acme_github.pull_requests must be bigint and is gone"),
+        ("ALTER COLUMN _run_id TYPE text", "_run_id of acme_github.pull_requests must be bigint and is text"),
+        ("DROP COLUMN _deleted_at", "_deleted_at of acme_github.pull_requests .* and is gone"),
+    ],
+)
+async def test_own_columns_changed_by_hand_are_named(
+    db: Connection, ensure: Ensure, change: str, words: str
+) -> None:
+    await ensure(PULLS)
+    await db.execute(f"ALTER TABLE acme_github.pull_requests {change}")
+    with pytest.raises(Permanent, match=words):
+        await ensure(PULLS)
+
+
+async def test_a_view_in_the_way_is_told_in_one_line(db: Connection, ensure: Ensure) -> None:
+    await ensure(with_column(PULLS, "size", T.BIGINT))
+    await db.execute("CREATE VIEW acme_github.sizes AS SELECT size FROM acme_github.pull_requests")
+    with pytest.raises(Permanent, match=r"acme_github.sizes depends on column .*; mend that by hand") as told:
+        await ensure(with_column(PULLS, "size", T.NUMERIC))
+    assert "\n" not in str(told.value)
+
+
 async def test_a_table_belongs_to_one_job(db: Connection, ensure: Ensure) -> None:
     await ensure(PULLS, schema="shared")
     other = await make_job(db, "gitlab", "other")

@@ -19,6 +19,7 @@ MOST_COLUMNS = 1_500
 """Of one stream; PostgreSQL's own limit is 1,600."""
 
 _OPEN_QUOTE = "unexpected end of data"
+_LONE_RETURN = "new-line character seen in unquoted field"
 
 # The limit is one for the whole process, and its default of 128 KB refuses ordinary documents.
 csv.field_size_limit(max(csv.field_size_limit(), RECORD_LIMIT))
@@ -80,6 +81,8 @@ class CsvRows:
                         f"{self._name}, line {self._lines.record_line}: a quote is opened and never closed; "
                         "mend that row and deliver the file again"
                     ) from None
+                if str(error).startswith(_LONE_RETURN):
+                    return self._malformed("a carriage return that ends no line; lines end in LF or CRLF")
                 return self._malformed(str(error))
             if row:
                 return row

@@ -64,7 +64,7 @@ Content = str | bytes
             {"key": ["id"]},
             r"m.jsonl: no record .* the key column 'id' is missing",
         ),
-        ("l.csv", b"a,b\r1,2\r", {}, r"l.csv, header: line 1: new-line character"),
+        ("l.csv", b"a,b\r1,2\r", {}, r"l.csv, header: line 1: a carriage return that ends no line"),
     ],
 )
 async def test_one_sentence(
