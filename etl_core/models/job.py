@@ -113,7 +113,7 @@ class JobState(BaseModel):
     max_failures: int
     """After so many failures in a row it is switched off."""
     obstacle_kind: str | None
-    """paused, blackout, limited, busy: why a due job or a queued run does not start; None: nothing bars it."""
+    """paused, blackout, limited, busy: why a due job or queued run does not start; None: nothing bars it."""
     obstacle: str | None
     """The same in one line: `busy: acme/jira has 1 of 1 runs`."""
     obstacle_until: datetime | None

@@ -25,6 +25,13 @@ SELECT j.id, j.row_version
 FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
 WHERE :tenant::text IS NULL OR t.name = :tenant;
 
+-- name: list_obstacles(tenant)
+-- What bars each job that is due, or whose run is queued, right now; others have none.
+SELECT o.id, o.obstacle_kind, o.obstacle, o.obstacle_until
+FROM job_overview AS o
+WHERE o.obstacle_kind IS NOT NULL AND (o.due_at <= now() OR o.status = 'RUNNING')
+    AND (:tenant::text IS NULL OR o.tenant = :tenant);
+
 -- name: job_by_id(job_id)^
 -- One job with its document.
 SELECT o.*, j.checkpoint_data
