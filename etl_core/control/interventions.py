@@ -9,7 +9,7 @@ from etl_core.broker.channels import SCHEDULER
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.jobs import lock_job
 from etl_core.control.runs import open_run, show_run
-from etl_core.errors import Conflict
+from etl_core.errors import Conflict, InvalidInput
 from etl_core.lifecycle.end_early import cancel_run, lock_open_run
 from etl_core.models.run import RunRow
 from etl_core.store.database import Connection
@@ -70,8 +70,11 @@ async def hold(
     """The job waits for a person; with `minutes` the hold ends by itself. A run that is open goes on.
 
     Raises:
-        NotFound: no such job.
+        NotFound: no such job. InvalidInput: no reason.
     """
+    reason = reason.strip()
+    if not reason:
+        raise InvalidInput("a hold needs a reason: others will ask why the job waits")
     async with conn.transaction():
         await lock_job(conn, job_id)
         await _interventions.hold_job(conn, job_id=job_id, held_by=actor.name, reason=reason, minutes=minutes)

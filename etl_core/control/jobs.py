@@ -64,6 +64,18 @@ async def show_job(conn: Connection, job_id: int) -> JobDetails:
     return JobDetails.model_validate(dict(row))
 
 
+async def read_job(conn: Connection, job_id: int) -> JobRow:
+    """One job as the grid has it.
+
+    Raises:
+        NotFound: no such job.
+    """
+    rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
+    if not rows:
+        raise _gone(job_id)
+    return JobRow.model_validate(dict(rows[0]))
+
+
 async def run_now(
     conn: Connection, job_id: int, actor: Actor, *, options: dict[str, Any] | None = None
 ) -> RunRow:
@@ -210,8 +222,7 @@ async def set_active(
                     conn, "cancel", actor, job_id=job_id, run_id=cancelled, reason="switched off"
                 )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
-        rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
-    return JobRow.model_validate(dict(rows[0]))
+        return await read_job(conn, job_id)
 
 
 async def add_job(
@@ -255,8 +266,7 @@ async def add_job(
             raise Conflict(f"{tenant} already has a job {job_name!r}; `etl-tui jobs settings` changes it")
         await record_event(conn, "add_job", actor, job_id=job_id, integration=integration)
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
-        rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
-    return JobRow.model_validate(dict(rows[0]))
+        return await read_job(conn, job_id)
 
 
 async def lock_job(conn: Connection, job_id: int) -> asyncpg.Record:

@@ -71,8 +71,7 @@ async def limit(conn: Connection, place: Place, max_runs: int | None, actor: Act
     Raises:
         NotFound: no such place. InvalidInput: less than one.
     """
-    if max_runs is not None and not 1 <= max_runs <= 100_000:
-        raise InvalidInput(f"a limit of {max_runs} runs: 1 to 100,000, or `none`; `etl-tui pause` stops all")
+    check_limit(max_runs)
     async with conn.transaction():
         tenant_id, integration_id = await find_place(conn, place)
         if integration_id is not None:
@@ -83,6 +82,12 @@ async def limit(conn: Connection, place: Place, max_runs: int | None, actor: Act
             await _pauses.limit_all(conn, max_runs=max_runs)
         await record_event(conn, "limit", actor, tenant_id=tenant_id, place=str(place), max_runs=max_runs)
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
+
+
+def check_limit(max_runs: int | None) -> None:
+    """Raises InvalidInput for a limit that cannot be."""
+    if max_runs is not None and not 1 <= max_runs <= 100_000:
+        raise InvalidInput(f"a limit of {max_runs} runs: 1 to 100,000, or none; `etl-tui pause` stops all")
 
 
 async def list_limits(conn: Connection) -> list[LimitRow]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etl_tui.cli.output import Output
 
 if TYPE_CHECKING:
+    from etl_core.broker.protocol import Broker
     from etl_core.settings import Settings
     from etl_core.store.database import Connection
 
@@ -57,3 +58,20 @@ class Context:
                 raise Unreachable(f"{WENT_AWAY} ({error})") from error
             finally:
                 await asyncio.shield(conn.close())
+
+    @asynccontextmanager
+    async def broker(self) -> AsyncIterator[Broker]:
+        """The transport that the settings name; it connects when it is first asked.
+
+        Raises:
+            InvalidInput: the AMQP URL cannot be read.
+        """
+        from etl_core.broker.open import open_broker
+        from etl_core.store.location import database_location
+
+        async with database_location(self.settings) as url:
+            broker = await open_broker(self.settings, url, application_name=APPLICATION_NAME)
+            try:
+                yield broker
+            finally:
+                await asyncio.shield(broker.close())

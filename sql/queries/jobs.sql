@@ -79,6 +79,14 @@ SET schedule_interval_minutes = :schedule_minutes, retry_interval_minutes = :ret
 WHERE id = :job_id AND (:expected_version::bigint IS NULL OR row_version = :expected_version)
 RETURNING id, schedule_interval_minutes, retry_interval_minutes;
 
+-- name: set_deadline(job_id, minutes)!
+-- How long a run of the job may take; null: as long as it needs. The caller holds the job.
+UPDATE etl_jobs SET deadline_minutes = :minutes WHERE id = :job_id;
+
+-- name: set_max_failures(job_id, count)!
+-- After so many failures in a row the job is switched off. The caller holds the job.
+UPDATE etl_jobs SET max_failures = :count WHERE id = :job_id;
+
 -- name: change_active(job_id, active, changed_by, reason)!
 -- On or off; off remembers who and why. Switched on again after too many failures, the job starts counting anew.
 UPDATE etl_jobs
