@@ -2,31 +2,48 @@
 -- them at once: SKIP LOCKED divides the work, guards make each transition happen once.
 
 -- name: claim_capacity(lost_after)$
--- How many jobs may be claimed now: twice the free slots alive, less the queued runs that could start; 0 when no
--- worker is alive. lost_after is a number of seconds.
+-- How many jobs may be claimed now: twice the free slots of the workers that are alive and not draining, less the
+-- queued runs that could start, and no more than the limit of all leaves room for; 0 when no worker is alive.
+-- lost_after is a number of seconds.
+WITH ready AS MATERIALIZED (
+    SELECT dispatch_obstacle(q.job_id, q.trigger = 'manual') ->> 'kind' AS obstacle
+    FROM job_runs AS q
+    WHERE q.state = 'QUEUED' AND q.ready_at <= now()
+)
+
 SELECT
     greatest(
         0,
-        2 * (coalesce(sum(w.slots), 0) - (SELECT count(*) FROM job_runs WHERE state = 'RUNNING'))
-        - (
-            SELECT count(*) FROM job_runs AS q
-            WHERE q.state = 'QUEUED' AND q.ready_at <= now()
-                AND dispatch_obstacle(q.job_id, q.trigger = 'manual') IS NULL
+        least(
+            2 * (
+                SELECT coalesce(sum(greatest(0, w.slots - held.runs)), 0)
+                FROM workers AS w
+                CROSS JOIN LATERAL (
+                    SELECT count(*) AS runs FROM job_runs AS r WHERE r.worker_id = w.id AND r.state = 'RUNNING'
+                ) AS held
+                WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.draining_by IS NULL
+                    AND w.heartbeat_at > now() - make_interval(secs => :lost_after)
+            ) - (SELECT count(*) FROM ready WHERE obstacle IS NULL),
+            l.max_runs - (SELECT count(*) FROM job_runs WHERE l.max_runs > 0 AND state = 'RUNNING')
+            - (SELECT count(*) FROM ready WHERE obstacle IS NULL OR obstacle = 'busy')
         )
     )::integer
-FROM workers AS w
-WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.draining_by IS NULL
-    AND w.heartbeat_at > now() - make_interval(secs => :lost_after);
+FROM dispatch_limits AS l;
 
 -- name: claim_due(at_most)
 -- Takes due jobs: RUNNING, with a QUEUED run each. Fair between tenants (each gets a turn before one gets two),
 -- oldest due first within one; no more of an integration or tenant than its limit leaves room for; nothing of what
 -- is paused, blacked out or limited by its source. A job with an open run is left alone: one contradictory row would
 -- otherwise stop all dispatch (m). Limits are looked at here to spare vain claims; they bind when a worker claims.
+-- What is parked, paused or blacked out takes no room: its neighbours go on.
 WITH open_runs AS MATERIALIZED (
     SELECT j.integration_id, r.tenant_id
     FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
-    WHERE r.state IN ('QUEUED', 'RUNNING')
+    WHERE r.state = 'RUNNING'
+        OR (
+            r.state = 'QUEUED' AND r.ready_at <= now()
+            AND coalesce(dispatch_obstacle(r.job_id, r.trigger = 'manual') ->> 'kind', 'busy') = 'busy'
+        )
 ),
 
 windows AS MATERIALIZED (
@@ -155,7 +172,7 @@ WITH claimed AS (
     SET state = 'RUNNING', lease = r.lease + 1, worker_id = :worker_id, wait_reason = NULL,
         started_at = coalesce(r.started_at, now())
     WHERE r.id = :run_id AND r.state = 'QUEUED' AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
-    RETURNING r.id, r.job_id, r.tenant_id, r.lease, r.losses, r.extract_done, r.options, r.trigger
+    RETURNING r.id, r.job_id, r.tenant_id, r.lease, r.worker_id, r.losses, r.extract_done, r.options, r.trigger
 )
 
 SELECT
