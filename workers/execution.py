@@ -78,8 +78,10 @@ class Execution:
             try:
                 end = await self._attempt()
             except Fenced as fenced:
-                log.warning("fenced: nothing more is written", reason=str(fenced))
-                return
+                # Of the run: then nothing is written. Of a batch alone (a server that lost its last commits):
+                # then the run is still ours, and must not stay so.
+                log.warning("fenced: the run is given back if it is still ours", reason=str(fenced))
+                end = None
             except RateLimited as error:
                 end = ExtractEnd(error.kind, str(error), until=error.until)
             except SourceError as error:
@@ -157,7 +159,10 @@ class Execution:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
         run = self._run
         async with self._pool.acquire() as conn, conn.transaction():
-            if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+            if (
+                await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id)
+                is None
+            ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
             checkpoint = {
                 (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
@@ -216,7 +221,9 @@ class Execution:
     async def _set_aside(self, batch: Batch, error: str) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             if (
-                await _leases.lock_leased_batch(conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease)
+                await _leases.lock_leased_batch(
+                    conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._worker_id
+                )
                 is None
             ):
                 raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
@@ -247,7 +254,12 @@ class Execution:
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 job = await _leases.lock_job_of_run(conn, run_id=run.id)
-                if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+                if (
+                    await _leases.lock_leased_run(
+                        conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id
+                    )
+                    is None
+                ):
                     raise Fenced(f"run {run.id} has ended or belongs to another worker now")
                 await self._write_end_locked(conn, end)
                 if end is not None and end.until is not None:
@@ -285,6 +297,14 @@ class Execution:
                 wait_reason=message if waits else None,
                 losses=0,
             )
+
+
+async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> None:
+    """Queues a run again that this worker holds under this lease; nothing happens when it does not."""
+    async with pool.acquire() as conn, conn.transaction():
+        held = await _leases.lock_leased_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
+        if held is not None:
+            await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
 
 
 def _storable(message: str) -> str:

@@ -28,7 +28,7 @@ from etl_core.store.database import Pool, connect, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
-from workers.execution import Execution
+from workers.execution import Execution, give_back
 from workers.heartbeat import Heartbeat
 
 _processes = load("processes")
@@ -176,6 +176,9 @@ class Worker:
             log.debug("scheduler not woken; it looks by itself")
 
     def _start(self, run: ClaimedRun) -> None:
+        for task, older in self._running.items():
+            if older.run.id == run.id:
+                task.cancel()  # of an older lease: this one is the truth
         execution = Execution(self._pool, self._id, run)
         task = asyncio.create_task(execution.carry_out(), name=f"run {run.id}")
         self._running[task] = execution
@@ -186,23 +189,32 @@ class Worker:
         self._slot_freed = True
 
     async def _watch_leases(self) -> None:
-        """Stops work on runs that were taken from us: cancelled, released, ended by a deadline."""
+        """Keeps what we work on and what we hold the same.
+
+        Work on runs that were taken from us (cancelled, released, past their deadline) is stopped. A run that
+        we hold and do not work on (the answer to our claim was lost) is given back; it is seen twice first,
+        for a claim may just be on its way.
+        """
+        unknown: set[tuple[int, int]] = set()
         while True:
             await asyncio.sleep(LEASE_WATCH_INTERVAL)
-            looked_at = {task: execution.run for task, execution in self._running.items()}
-            if not looked_at:
-                continue
+            working = {(e.run.id, e.run.lease): task for task, e in self._running.items()}
             try:
                 async with asyncio.timeout(STALL):
                     held = {
                         (row["id"], row["lease"])
                         async for row in _interventions.list_held_runs(self._pool, worker_id=self._id)
                     }
+                    now_working = {(e.run.id, e.run.lease) for e in self._running.values()}
+                    for run_id, lease in unknown & (held - now_working):
+                        log.warning("held, but not worked on: given back", run=run_id, lease=lease)
+                        await give_back(self._pool, run_id, lease, self._id)
+                    unknown = held - now_working
             except (*OUTAGES, TimeoutError):
                 continue
-            for task, run in looked_at.items():
-                if (run.id, run.lease) not in held and not task.done():
-                    log.warning("run was taken from this worker", run=run.id, lease=run.lease)
+            for key, task in working.items():
+                if key not in held and not task.done():
+                    log.warning("run was taken from this worker", run=key[0], lease=key[1])
                     task.cancel()
 
     async def _wait_for_work(self, ended: asyncio.Task[None]) -> None:

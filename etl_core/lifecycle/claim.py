@@ -22,6 +22,7 @@ class ClaimedRun:
     job_id: int
     tenant_id: int
     lease: int
+    worker_id: int
     losses: int
     extract_done: bool
     options: dict[str, Any]

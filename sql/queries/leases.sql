@@ -12,16 +12,17 @@ FROM etl_jobs AS j
 WHERE j.id = (SELECT r.job_id FROM job_runs AS r WHERE r.id = :run_id)
 FOR NO KEY UPDATE;
 
--- name: lock_leased_run(run_id, lease)$
--- Holds the run if this lease still holds it; null when the holder was fenced.
+-- name: lock_leased_run(run_id, lease, worker_id)$
+-- Holds the run if this worker still has it under this lease; null when it was fenced. The worker too: a server that
+-- lost its last commits (a failover to an asynchronous standby) may give the same lease twice.
 SELECT id FROM job_runs
-WHERE id = :run_id AND lease = :lease AND state = 'RUNNING'
+WHERE id = :run_id AND lease = :lease AND worker_id = :worker_id AND state = 'RUNNING'
 FOR NO KEY UPDATE;
 
--- name: lock_leased_batch(run_id, seq, lease)$
--- Holds the batch if this lease still holds it; null when the holder was fenced.
+-- name: lock_leased_batch(run_id, seq, lease, worker_id)$
+-- Holds the batch if this worker still has it under this lease; null when it was fenced.
 SELECT seq FROM run_batches
-WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND state = 'LEASED'
+WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
 FOR NO KEY UPDATE;
 
 -- name: store_batch(run_id, seq, lane, worker_id, bytes, counts, fragments)^

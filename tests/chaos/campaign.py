@@ -1,4 +1,4 @@
-"""One campaign: jobs run, faults come at random from a seed, everything calms down, and the books are checked."""
+"""One campaign: jobs run, faults come at random from a seed, all calms down, and the books are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installation under attack: one PostgreSQL, one RabbitMQ, several schedulers and workers, a relay before each."""
+"""The installation under attack: PostgreSQL and RabbitMQ, each behind a relay; schedulers and workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults. Each takes the cluster and a random source, does its harm, and leaves everything able to recover."""
+"""The faults. Each takes cluster and random source, does its harm, and leaves all able to recover."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What happened, written down by the database itself, and whether it may happen.
 
-Triggers note every change of runs and batches with the session that made it. A worker's sessions carry its id as
-application_name, so the history shows who changed what under which lease, whatever the programs claim.
+Triggers note every change of runs and batches with the session that made it. A worker's sessions carry its id
+as application_name, so the history shows who changed what under which lease, whatever the programs claim.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ BEGIN
         INSERT INTO chaos.history (what, run_id, new_state, new_lease, new_worker)
         VALUES ('run', NEW.id, NEW.state, NEW.lease, NEW.worker_id);
     ELSE
-        INSERT INTO chaos.history (what, run_id, old_state, new_state, old_lease, new_lease, old_worker, new_worker)
+        INSERT INTO chaos.history
+            (what, run_id, old_state, new_state, old_lease, new_lease, old_worker, new_worker)
         VALUES ('run', NEW.id, OLD.state, NEW.state, OLD.lease, NEW.lease, OLD.worker_id, NEW.worker_id);
     END IF;
     RETURN NULL;
@@ -43,7 +44,9 @@ BEGIN
     ELSE
         INSERT INTO chaos.history
             (what, run_id, seq, old_state, new_state, old_lease, new_lease, old_worker, new_worker)
-        VALUES ('batch', NEW.run_id, NEW.seq, OLD.state, NEW.state, OLD.lease, NEW.lease, OLD.worker_id, NEW.worker_id);
+        VALUES
+            ('batch', NEW.run_id, NEW.seq, OLD.state, NEW.state, OLD.lease, NEW.lease,
+             OLD.worker_id, NEW.worker_id);
     END IF;
     RETURN NULL;
 END $$;
@@ -89,7 +92,7 @@ async def read_history(conn: Connection) -> Findings:
 
     - States go only along the arrows of the state machine.
     - A lease never goes back, and rises whenever the holder changes.
-    - A worker's session changes only a run or batch that it holds at that moment, or takes one that nobody holds.
+    - A worker's session changes only what it holds at that moment, or takes what nobody holds.
     - A batch is loaded once.
     """
     found = Findings()

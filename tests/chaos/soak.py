@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.soak --minutes 30`: campaigns on both transports in turn, a new seed each, until time is up."""
+"""`python -m tests.chaos.soak --minutes 30`: campaigns on both transports in turn, a new seed each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A minute of chaos on each transport. The seed is printed; `python -m tests.chaos.soak --seed N` repeats it."""
+"""A minute of chaos on each transport. The seed is printed; `tests.chaos.soak --seed N` repeats it."""
 
 from __future__ import annotations
 
