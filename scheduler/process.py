@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncpg
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
@@ -17,10 +16,9 @@ from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.listen import listen
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell
-from etl_core.errors import Unreachable
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import Pool, open_pool
+from etl_core.store.database import OUTAGES, Pool, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
@@ -38,9 +36,6 @@ log = structlog.get_logger()
 APPLICATION_NAME = "etl-scheduler"
 PRUNE_INTERVAL = 600.0
 """Seconds."""
-
-OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a duty may meet while the database is away: told once, tried again at the next interval."""
 
 Duty = Callable[[], Awaitable[object]]
 

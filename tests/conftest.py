@@ -1,3 +1,10 @@
 """What every test can use; the fixtures themselves live in tests/support, a file per service."""
 
+import signal
+
 pytest_plugins = ["tests.support.forbid_skips", "tests.support.postgres", "tests.support.rabbitmq_fixtures"]
+
+# A shell starts what it puts in the background (`make test &`) with SIGINT ignored. Programs under test
+# would inherit that, and tests of Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

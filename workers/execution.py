@@ -123,6 +123,8 @@ class Execution:
         stored: asyncio.Queue[Batch | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             self._extracting = group.create_task(self._extract(extractor, stored), name="extract")
+            # Not in its `finally`: a task cancelled before its first step never gets there.
+            self._extracting.add_done_callback(lambda _: stored.put_nowait(None))
             if self._giving_way:
                 self._extracting.cancel()
             while (batch := await stored.get()) is not None and not self._giving_way:
@@ -196,13 +198,10 @@ class Execution:
         )
 
     async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
-        try:
-            async with aclosing(extractor.batches()) as batches:
-                async for batch in batches:
-                    await self._budget.take(batch.size)
-                    stored.put_nowait(batch)
-        finally:
-            stored.put_nowait(None)
+        async with aclosing(extractor.batches()) as batches:
+            async for batch in batches:
+                await self._budget.take(batch.size)
+                stored.put_nowait(batch)
 
     async def _load(self, loader: Loader, batch: Batch, extractor: Extractor | None = None) -> None:
         try:

@@ -13,6 +13,7 @@ PASSING = (
     Unreachable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when a connection it lends ends at that moment
     asyncpg.OperatorInterventionError,  # the server shuts down, or ended our connection
     asyncpg.InsufficientResourcesError,  # too many connections
     asyncpg.TransactionRollbackError,  # deadlock, serialisation

@@ -12,19 +12,17 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
 import structlog
 
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell, Stage
-from etl_core.errors import Unreachable
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import Pool, connect, open_pool
+from etl_core.store.database import OUTAGES, Pool, connect, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
@@ -43,7 +41,6 @@ LEASE_WATCH_INTERVAL = 1.0
 """Seconds between two looks whether our runs are still ours."""
 STALL = 5.0
 """Seconds after which a look is given up."""
-OUTAGES = (OSError, Unreachable, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def run_worker(settings: Settings, *, slots: int, with_parent: bool = False) -> None:

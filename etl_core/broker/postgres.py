@@ -50,7 +50,14 @@ class PostgresBroker:
                 else:
                     async with self._turn:
                         await self._notify_by_own(stage)
-        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            ValueError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             why = explainer(self._url)(error)
             raise Unreachable(f"cannot ring {stage} on {redact_url(self._url)}: {why}") from None
 
@@ -83,7 +90,12 @@ class PostgresBroker:
         if kept is not None and not kept.is_closed():
             try:
                 await self._notify(kept, stage)
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            except (
+                OSError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ):
                 kept.terminate()  # it died since the last ring: once more on a new one
             except BaseException:
                 kept.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 import structlog
 
 from etl_core.control.audit import Actor, record_event
@@ -29,5 +30,20 @@ async def settle_forgotten(conn: Connection) -> list[int]:
     """Runs whose last holder went away between its last load and settling; the ids settled."""
     from etl_core.lifecycle.settle import settle_run
 
-    waiting = [row["id"] async for row in _settle.list_unsettled_runs(conn)]
-    return [run_id for run_id in waiting if await settle_run(conn, run_id, actor="sweep")]
+    settled = []
+    for run_id in [row["id"] async for row in _settle.list_unsettled_runs(conn)]:
+        try:
+            if await settle_run(conn, run_id, actor="sweep"):
+                settled.append(run_id)
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
+            raise
+        except (
+            Exception
+        ):  # this run needs a person; the others, and the rest of the sweep, do not wait for it
+            log.exception("run cannot be settled", run=run_id)
+    return settled

@@ -68,7 +68,13 @@ class DatabaseSource:
         """Lets the connection go, politely while it still answers."""
         try:
             await self._conn.close(timeout=1)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             self._conn.terminate()
 
     async def read_all(self) -> list[JobRow]:
@@ -125,7 +131,12 @@ class DatabaseSource:
             except TimeoutError:
                 self._conn.terminate()
                 raise Unreachable(f"no answer in {ANSWER_TIMEOUT:.0f} s") from None
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+            except (
+                OSError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                asyncpg.PostgresConnectionError,
+            ) as error:
                 self._conn.terminate()
                 raise Unreachable(str(error) or type(error).__name__) from None
             except (asyncpg.OperatorInterventionError, asyncpg.CannotConnectNowError) as error:

@@ -52,7 +52,12 @@ class Context:
                 if check_schema:
                     await check(conn)
                 yield conn
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ) as error:
                 if not conn.is_closed():
                     raise
                 raise Unreachable(f"{WENT_AWAY} ({error})") from error

@@ -83,7 +83,7 @@ async def wait_for_end(
         progress.close()
         output.notice(f"stopped waiting; run {run.id} goes on, `etl-tui jobs show {name}` shows it")
         raise
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if not conn.is_closed() and not isinstance(error, asyncpg.OperatorInterventionError):
             raise
         raise Unreachable(f"lost the database while waiting ({error}); run {run.id} goes on") from error

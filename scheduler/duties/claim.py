@@ -36,10 +36,14 @@ class Claim:
                 interval only new ones are rung for, else messages would pile up while no worker takes them.
         """
         async with self._turn:
-            async with self._pool.acquire() as conn:
-                queued = await claim_due_jobs(conn, lost_after=self._lost_after)
-                rings = await _dispatch.count_ready_runs(conn) if woken else len(queued)
-                next_due = await _dispatch.seconds_to_next_due(conn)
+            try:
+                async with self._pool.acquire() as conn:
+                    queued = await claim_due_jobs(conn, lost_after=self._lost_after)
+                    rings = await _dispatch.count_ready_runs(conn) if woken else len(queued)
+                    next_due = await _dispatch.seconds_to_next_due(conn)
+            except Exception:
+                self.seconds_to_next_due = float("inf")  # else its waiter would try again without a pause
+                raise
             self.seconds_to_next_due = float("inf") if next_due is None else max(0.0, next_due)
             if queued:
                 log.info("jobs claimed", runs=queued)

@@ -120,7 +120,8 @@ UPDATE etl_jobs SET last_success_at = last_run_finished_at WHERE status IN ('REA
 -- When the job is due, or null while nothing but a person or a run can make it so. CASE is outermost, because
 -- greatest(null, x) is x and would wake sleeping jobs (m). Intervals are added at UTC: timestamptz + interval
 -- is only STABLE. STORED is said aloud: PostgreSQL 18 makes VIRTUAL by default and cannot index it (m).
--- A new job waits a spread by its id, so that a thousand seeded together do not start together.
+-- A new job waits a spread by its id, so that a thousand seeded together do not start together. Its divisor
+-- is never 0: the column is computed before the bounds are checked, and the bounds have the better message.
 ALTER TABLE etl_jobs ADD COLUMN due_at timestamptz GENERATED ALWAYS AS (
     CASE
         WHEN NOT active OR status = 'RUNNING' OR held OR integration_id IS NULL THEN NULL
@@ -134,7 +135,7 @@ ALTER TABLE etl_jobs ADD COLUMN due_at timestamptz GENERATED ALWAYS AS (
         WHEN last_run_started_at IS NULL THEN greatest(
             (
                 (created_at AT TIME ZONE 'UTC')
-                + make_interval(secs => mod(id::bigint * 7919, least(schedule_interval_minutes * 60, 300)))
+                + make_interval(secs => mod(id::bigint * 7919, 60 * least(greatest(schedule_interval_minutes, 1), 5)))
             ) AT TIME ZONE 'UTC',
             not_before
         )

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from etl_core.connector import ExtractContext, Page, Stream
@@ -173,6 +175,23 @@ async def test_a_worker_that_stops_gives_its_run_to_another(worker: Hand, other_
     await worker.expect_rows(400)
 
 
+async def test_a_worker_that_stops_before_extract_began_gives_its_run_back_at_once(
+    worker: Hand, other_worker: Hand
+) -> None:
+    job_id = await worker.make_job(records=300)
+    execution, run = await worker.start(job_id)
+    execution.give_way()
+    async with asyncio.timeout(30):
+        await execution.carry_out()
+    given_back = await worker.row(run)
+    assert (given_back["state"], given_back["losses"]) == ("QUEUED", 0)
+
+    execution, run = await other_worker.claim()
+    await execution.carry_out()
+    assert (await worker.row(run))["state"] == "SUCCEEDED"
+    await worker.expect_rows(300)
+
+
 async def test_a_worker_fenced_in_mid_run_writes_nothing_more(
     worker: Hand, other_worker: Hand, db: Connection
 ) -> None:
@@ -246,6 +265,25 @@ async def test_a_batch_that_the_destination_refuses_ends_its_lane(worker: Hand) 
     assert {row["state"] for row in states[2:]} <= {"DISCARDED"}
     await worker.expect_rows(10)
     assert await worker.db.fetchval("SELECT resume ->> 'next' FROM job_checkpoints") == "11"
+
+
+async def test_a_connection_that_ends_while_it_is_lent_fails_nothing(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_payload = extract._leases.store_payload
+    tries = 0
+
+    async def store_or_break(*arguments: Any, **named: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise asyncpg.InternalClientError("cannot switch to state 15")
+        return await store_payload(*arguments, **named)
+
+    monkeypatch.setattr(extract._leases, "store_payload", store_or_break)
+    run = await worker.run(await worker.make_job(records=30, page_size=10))
+    assert (run["state"], run["error_message"], tries) == ("SUCCEEDED", None, 4)
+    await worker.expect_rows(30)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ async def ensure_tables(
     async def plan() -> _Plan:
         return await _plan(conn, await _read_job(conn, job_id, default_schema, schema is not None), wanted)
 
-    planned = await plan()
+    # In one snapshot: what another worker registers between two looks would be taken for another job's.
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        planned = await plan()
     if planned.empty:
         return planned.tables
     schemas = sorted({table.schema for table in planned.tables.values()})

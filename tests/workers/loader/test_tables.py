@@ -105,6 +105,24 @@ async def test_two_workers_at_once_make_one_table(connect: Connect, db: Connecti
     assert len(await ddl_events(db)) == 2
 
 
+async def test_what_another_worker_makes_between_two_looks_is_our_own(
+    connect: Connect, db: Connection, job_id: int, ensure: Ensure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_job = tables._read_job
+
+    async def and_be_overtaken(*args: Any) -> Any:
+        job = await read_job(*args)
+        monkeypatch.setattr(tables, "_read_job", read_job)
+        await ensure_tables(
+            await connect(), job_id=job_id, tenant="acme", integration="github", schema=None, streams=[PULLS]
+        )
+        return job
+
+    monkeypatch.setattr(tables, "_read_job", and_be_overtaken)
+    assert str((await ensure(PULLS))["pull_requests"]) == "acme_github.pull_requests"
+    assert len(await ddl_events(db)) == 2
+
+
 async def test_odd_names_are_carried_by_folded_ones(db: Connection, ensure: Ensure) -> None:
     names = ['say "hi"; --', "X" * 100, "X" * 99 + "Y", "select", "Name", "name", "_run_id", "xmin"]
     names += ["1st", "c0", "ordinal", "absent", "$1", "a:b", "%s", "{}"]

@@ -1,0 +1,120 @@
+"""Real scheduler and worker processes on a real database, and a job over a real file for them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import airportsdata
+import asyncpg
+
+from etl_core.control.jobs import run_now
+from etl_core.store.database import Connection
+from tests.support.jobs import PERSON, eventually, make_job, one
+
+AIRPORTS = Path(airportsdata.__file__).with_name("airports.csv")
+TABLE = "acme_files.airports"
+
+QUICK = {
+    "ETL_CLAIM_INTERVAL": "0.5",
+    "ETL_HEARTBEAT_INTERVAL": "0.4",
+    "ETL_LEASE_TIMEOUT": "3",
+    "ETL_STOP_TIMEOUT": "5",
+}
+"""Settings with which a lost worker is found in seconds, and a slow machine does not lose one by chance."""
+
+
+class Processes:
+    """Starts processes; all are gone at the end."""
+
+    def __init__(self, database_url: str, amqp_url: str | None, logs: Path) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ETL_")}
+        self._environment = inherited | QUICK | {"ETL_DATABASE_URL": database_url}
+        if amqp_url:
+            self._environment["ETL_AMQP_URL"] = amqp_url
+        self._logs = logs
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        return self._start("scheduler")
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        return self._start("workers", "--concurrency", "2")
+
+    def end(self) -> None:
+        for process in self.started:
+            process.kill()  # also one that is stopped
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
+
+    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._logs / f"{len(self.started)}-{module}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments, "--with-parent"],
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(process)
+        return process
+
+
+@contextmanager
+def processes(database_url: str, amqp_url: str | None, logs: Path) -> Iterator[Processes]:
+    made = Processes(database_url, amqp_url, logs)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+async def make_airports_job(db: Connection) -> int:
+    """A due job over a CSV of 28,000 rows, six batches."""
+    config = {"path": str(AIRPORTS), "stream": "airports", "key": ["icao"]}
+    return await make_job(db, "airports", integration="files", kind="files", config=config)
+
+
+async def until_ended(db: Connection, job_id: int, *, runs: int = 1) -> asyncpg.Record:
+    """The job's newest run, once so many have ended."""
+    ended = "SELECT count(*) >= $2 FROM job_runs WHERE job_id = $1 AND finished_at IS NOT NULL"
+    await eventually(lambda: db.fetchval(ended, job_id, runs), f"{runs} ended runs of job {job_id}")
+    return await one(db, "SELECT * FROM job_runs WHERE job_id = $1 ORDER BY id DESC LIMIT 1", job_id)
+
+
+async def begin_again_slowly(db: Connection, job_id: int) -> int:
+    """Starts the job from nothing on a destination that takes its time; returns when two batches are in.
+
+    What is killed or stopped now is in mid-run, whatever the machine's speed.
+    """
+    await until_ended(db, job_id)
+    await db.execute(f"TRUNCATE {TABLE}")
+    await db.execute("UPDATE etl_jobs SET checkpoint_data = NULL WHERE id = $1", job_id)
+    await db.execute(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$;"
+        f" CREATE TRIGGER dawdle AFTER INSERT ON {TABLE} EXECUTE FUNCTION dawdle()"
+    )
+    run = await run_now(db, job_id, PERSON)
+    two = "SELECT count(*) = 2 FROM run_batches WHERE run_id = $1 AND state = 'LOADED'"
+    await eventually(lambda: db.fetchval(two, run.id), "two loaded batches")
+    return run.id
+
+
+async def expect_each_row_once(db: Connection, run: asyncpg.Record) -> None:
+    """The table holds what the file holds, and the run counted each row as new, once."""
+    with AIRPORTS.open(encoding="utf-8", newline="") as file:
+        expected = Counter(row["icao"] for row in csv.DictReader(file))
+    found = Counter(row["icao"] for row in await db.fetch(f"SELECT icao FROM {TABLE}"))
+    assert found == expected
+    assert max(expected.values()) == 1
+    assert (run["state"], run["error_message"]) == ("SUCCEEDED", None)
+    assert run["counters"]["rows_new"] == len(expected)
+    assert run["counters"]["rows_extracted"] == len(expected)
