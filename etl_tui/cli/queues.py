@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
 from etl_tui.cli.parser import add_command, add_group
+from etl_tui.cli.queues_dead import register_dead
 
 if TYPE_CHECKING:
     from etl_tui.cli.context import Context
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `queues list`."""
+    """Adds `queues list|dead`."""
     group = add_group(subparsers, "queues", "what waits for each stage")
     add_command(
         group,
@@ -25,6 +26,7 @@ def register(subparsers: Subparsers) -> None:
         "look now. Without RabbitMQ the rows are the queue, and nothing is said of a broker.",
         example="etl-tui queues list",
     )
+    register_dead(group)
 
 
 async def list_all(_: argparse.Namespace, context: Context) -> int:

@@ -16,6 +16,8 @@ DROP VIEW job_overview;
 DROP INDEX etl_jobs_due, job_runs_open_of_tenant;
 CREATE INDEX etl_jobs_due ON etl_jobs (tenant_id, due_at) WHERE due_at IS NOT NULL;
 DROP FUNCTION dispatch_obstacle(integer, boolean);
+DROP FUNCTION job_obstacle(integer, boolean, jsonb);
+DROP FUNCTION place_obstacle(integer, boolean);
 DROP FUNCTION window_end(blackout_windows, timestamptz);
 DROP TABLE blackout_windows, pauses, dispatch_limits;
 ALTER TABLE workers DROP COLUMN draining_by;
