@@ -70,13 +70,14 @@ def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:
 def _tell_what_runs() -> None:
     """Every task and where it waits, on stderr: for a process that seems to hang (`kill -USR1 PID`)."""
     for task in asyncio.all_tasks():
-        print(f"--- {task.get_name()}", file=sys.stderr)  # noqa: T201
+        lines = [f"--- {task.get_name()}"]
         waits: Any = task.get_coro()
         while waits is not None:
             frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None)
             if frame is not None:
-                print(f"  {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}", file=sys.stderr)  # noqa: T201
+                lines.append(f"  {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
             waits = getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None)
+        sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
 
 
