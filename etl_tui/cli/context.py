@@ -71,9 +71,14 @@ class Context:
         Raises:
             InvalidInput: the AMQP URL cannot be read.
         """
+        import structlog
+
         from etl_core.broker.open import open_broker
         from etl_core.store.location import database_location
 
+        if not structlog.is_configured():
+            # What a transport logs would stand on stdout beside the answer; exceptions tell of errors.
+            structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
         async with database_location(self.settings) as url:
             broker = await open_broker(self.settings, url, application_name=APPLICATION_NAME)
             try:

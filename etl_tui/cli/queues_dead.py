@@ -39,13 +39,10 @@ def _count(text: str) -> int:
 
 async def show_dead(arguments: argparse.Namespace, context: Context) -> int:
     """Prints them, or purges them; `--json`: an array of DeadLetterRow, or `{"purged": N}`."""
-    from etl_core.broker.open import open_broker
     from etl_core.control.audit import Actor
     from etl_core.control.dead_letters import list_dead_letters, purge_dead_letters
 
-    # The postgres transport, which needs no connection of its own to say that it has none.
-    broker = await open_broker(context.settings, "", application_name="etl-tui")
-    try:
+    async with context.broker() as broker:
         if arguments.purge:
             async with context.connection() as conn:
                 purged = await purge_dead_letters(conn, broker, Actor.current())
@@ -55,8 +52,6 @@ async def show_dead(arguments: argparse.Namespace, context: Context) -> int:
                 context.output.line(f"{purged} message{'' if purged == 1 else 's'} purged")
             return ExitCode.DONE
         letters = await list_dead_letters(broker, at_most=arguments.at_most)
-    finally:
-        await broker.close()
     if context.output.json:
         context.output.emit(letters)
     elif letters:
