@@ -78,10 +78,9 @@ class Execution:
             try:
                 end = await self._attempt()
             except Fenced as fenced:
-                # Of the run: then nothing is written. Of a batch alone (a server that lost its last commits):
-                # then the run is still ours, and must not stay so.
-                log.warning("fenced: the run is given back if it is still ours", reason=str(fenced))
-                end = None
+                log.warning("fenced: nothing more is written", reason=str(fenced))
+                await final_retries.on(PASSING)(self._let_go)
+                return
             except RateLimited as error:
                 end = ExtractEnd(error.kind, str(error), until=error.until)
             except SourceError as error:
@@ -271,7 +270,17 @@ class Execution:
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
         else:
+            await self._let_go()
             log.info("run given back", wait_reason=end.message if end else None)
+
+    async def _let_go(self) -> None:
+        """Queues the run again if it is still ours: nobody else would, for we are alive.
+
+        It is when the database lost commits that it had confirmed (a failover to a replica that was behind):
+        batches that we loaded are unloaded again, and whoever takes the run up loads them in order.
+        """
+        if await give_back(self._pool, self._run.id, self._run.lease, self._worker_id):
+            log.warning("batches are not loaded although they were: the run is queued again")
 
     async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
         run_id = self._run.id
@@ -298,12 +307,15 @@ class Execution:
             )
 
 
-async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> None:
-    """Queues a run again that this worker holds under this lease; nothing happens when it does not."""
+async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> bool:
+    """Queues a run again if this worker holds it under this lease; whether it did."""
     async with pool.acquire() as conn, conn.transaction():
+        await _leases.lock_job_of_run(conn, run_id=run_id)
         held = await _leases.lock_leased_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
-        if held is not None:
-            await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+        if held is None:
+            return False
+        await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+        return True
 
 
 def _storable(message: str) -> str:

@@ -111,4 +111,6 @@ class Loader:
         if found and found["state"] == "LOADED" and found["lease"] == batch.lease:
             counts: Counts = found["counts"]
             return counts
-        raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
+        raise Fenced(
+            f"batch {batch.seq} of run {batch.run_id} is another worker's now, or follows one not loaded"
+        )

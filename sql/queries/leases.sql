@@ -20,10 +20,18 @@ WHERE id = :run_id AND lease = :lease AND worker_id = :worker_id AND state = 'RU
 FOR NO KEY UPDATE;
 
 -- name: lock_leased_batch(run_id, seq, lease, worker_id)$
--- Holds the batch if this worker still has it under this lease; null when it was fenced.
-SELECT seq FROM run_batches
-WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
-FOR NO KEY UPDATE;
+-- Holds the batch if this worker still has it under this lease and its lane is loaded up to it; null when the holder was fenced, or
+-- when the database lost the commit of an earlier batch (a failover to a replica that was behind).
+SELECT b.seq FROM run_batches AS b
+WHERE
+    b.run_id = :run_id AND b.seq = :seq AND b.lease = :lease AND b.worker_id = :worker_id AND b.state = 'LEASED'
+    AND NOT EXISTS (
+        SELECT FROM run_batches AS earlier
+        WHERE
+            earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
+            AND earlier.state IN ('WAITING', 'LEASED')
+    )
+FOR NO KEY UPDATE OF b;
 
 -- name: store_batch(run_id, seq, lane, worker_id, bytes, counts, fragments)^
 -- A page becomes a batch, leased to the worker that carries it on; its losses are over.

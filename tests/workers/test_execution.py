@@ -19,8 +19,10 @@ from tests.support.jobs import eventually, fall_silent, make_job, one
 from tests.workers.running import Hand
 from workers import execution as execution_module
 from workers import extract
+from workers.batch import Batch
 from workers.byte_budget import CARRIED_BATCHES
 from workers.connectors.synthetic import SyntheticConnector
+from workers.load import Loader
 
 
 async def until_loaded(db: Connection, batches: int) -> None:
@@ -265,6 +267,34 @@ async def test_a_batch_that_the_destination_refuses_ends_its_lane(worker: Hand) 
     assert {row["state"] for row in states[2:]} <= {"DISCARDED"}
     await worker.expect_rows(10)
     assert await worker.db.fetchval("SELECT resume ->> 'next' FROM job_checkpoints") == "11"
+
+
+@pytest.mark.parametrize("forgotten", [2, 4])
+async def test_a_load_that_the_database_forgot_is_done_again_in_order(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch, forgotten: int
+) -> None:
+    """As after a failover to a replica that was behind: confirmed, and not there."""
+    load = Loader.load
+
+    async def forget(loader: Loader, batch: Batch) -> dict[str, int]:
+        return {} if batch.seq == forgotten else await load(loader, batch)
+
+    monkeypatch.setattr(Loader, "load", forget)
+    execution, run = await worker.start(await worker.make_job(records=40, page_size=10))
+    await execution.carry_out()
+    assert (await worker.row(run))["state"] == "QUEUED"
+    await worker.expect_rows((forgotten - 1) * 10)
+
+    monkeypatch.undo()
+    execution, again = await worker.claim()
+    await execution.carry_out()
+    ended = await worker.row(again)
+    assert (ended["state"], ended["counters"]["rows_new"], ended["losses"]) == ("SUCCEEDED", 40, 0)
+    await worker.expect_rows(40)
+    assert (await worker.job())["checkpoint_data"]["streams"]["records"]["default"]["bookmark"] == {
+        "generation": 0,
+        "through": 40,
+    }
 
 
 async def test_a_connection_that_ends_while_it_is_lent_fails_nothing(
