@@ -6,10 +6,12 @@
 WITH discarded AS (
     UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1, worker_id = NULL
     WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
+    RETURNING seq
 ),
 
+-- After the batches, as a load does it: the other order deadlocks with one (m).
 dropped AS (
-    DELETE FROM batch_payloads WHERE run_id = :run_id
+    DELETE FROM batch_payloads WHERE run_id = :run_id AND (SELECT count(*) FROM discarded) >= 0
 )
 
 UPDATE job_runs

@@ -11,12 +11,14 @@ from typing import Any
 import asyncpg
 import pytest
 
+from etl_core.control.interventions import cancel
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.lifecycle.takeover import take_over
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from tests.lifecycle.conftest import Connect
 from tests.support.jobs import (
+    PERSON,
     eventually,
     fall_silent,
     fragment,
@@ -221,3 +223,22 @@ async def test_greatest_of_null_would_wake_a_sleeping_job(db: Connection) -> Non
             await db.execute(f"UPDATE etl_jobs SET not_before = now() - interval '1 h', {sleeps}")
             assert await db.fetchval("SELECT due_at FROM etl_jobs") is None, sleeps
             await db.execute("UPDATE etl_jobs SET active = true, held = false, status = 'READY'")
+
+
+async def test_a_cancel_waits_for_the_load_in_hand(db: Connection, connect: Connect) -> None:
+    """Both want the batch and its payload: in the same order, else they deadlock. (Parts of a WITH that
+    nothing refers to are carried out last to first.)"""
+    worker_id = await make_worker(db)
+    run = await start_run(db, await make_job(db), worker_id)
+    seq = await store_batch(db, run, worker_id, fragments=[fragment(1)])
+    loading, cancelling = await connect(), await connect()
+    transaction = loading.transaction()
+    await transaction.start()
+    assert await locked(loading, run, seq) == seq
+    ending = asyncio.create_task(cancel(cancelling, run.job_id, PERSON))
+    await eventually(lambda: waits_for_a_lock(db, cancelling.get_server_pid()))
+    await load_batch(loading, run, seq)
+    await transaction.commit()
+    assert (await ending).state == "CANCELLED"
+    assert await db.fetchval("SELECT state FROM run_batches") == "LOADED"  # what is loaded stays
+    assert await db.fetchval("SELECT bookmark FROM job_checkpoints") == {"at": 1}
