@@ -81,7 +81,7 @@ SELECT t.name, NULL, t.max_runs,
     (SELECT count(*) FROM job_runs AS r WHERE r.state = 'RUNNING' AND r.tenant_id = t.id)
 FROM tenants AS t WHERE t.max_runs IS NOT NULL
 UNION ALL
-SELECT t.name, i.name, i.max_runs,
+SELECT t.name AS tenant, i.name AS integration, i.max_runs,
     (
         SELECT count(*) FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
         WHERE r.state = 'RUNNING' AND j.integration_id = i.id

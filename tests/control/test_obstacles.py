@@ -21,11 +21,13 @@ MADE_UP = Place("acme", "made-up")
 
 async def add_window(db: Connection, *, job_id: int | None = None, hours: float = 2) -> None:
     """One that holds now, of a job or of all acme, for so many hours more."""
-    starts, ends = await db.fetchrow(
+    hours_of_day = await db.fetchrow(
         "SELECT (now() AT TIME ZONE 'UTC' - interval '1 h')::time,"
         " (now() AT TIME ZONE 'UTC' + make_interval(secs => $1))::time",
         hours * 3600,
     )
+    assert hours_of_day is not None
+    starts, ends = hours_of_day
     await windows.add_window(
         db,
         place=ACME,

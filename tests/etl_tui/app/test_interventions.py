@@ -99,6 +99,7 @@ async def test_too_many_failures_are_announced_and_undone_by_one_key(
         await dashboard.pilot.press("o")
         await dashboard.until(lambda: "acme/spent is on, due" in dashboard.line("message"))
         row = await db.fetchrow("SELECT active, retry_count FROM etl_jobs WHERE job_name = 'spent'")
+        assert row is not None
         assert tuple(row) == (True, 0)
 
 
