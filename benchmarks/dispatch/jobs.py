@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any, Final
 
 from etl_core.broker.channels import SCHEDULER
 from etl_core.store.database import Connection
 
-OVERDUE = "now() - interval '12 hours'"
+NOTHING: Final = {"records": 0, "mutate": 1}
+"""A run finds nothing: its end is all that is kept."""
+ONE: Final = {"records": 1, "mutate": 1}
+"""Each run finds one changed record: a batch is stored and loaded, the checkpoint moves, a version is cut."""
+SLOW: Final = {"records": 16, "page_size": 1, "delay_ms": 500, "mutate": 1}
+"""Eight seconds, a batch each half of one."""
+OVERDUE: Final = "now() - interval '12 hours'"
 
 
-async def make_jobs(conn: Connection, prefix: str, number: int, *, records: int, tenants: int = 10) -> None:
-    """`number` synthetic jobs that are not due, spread over tenants.
-
-    `records` 0: a run finds nothing, its end is all that is kept. 1: each run finds one changed record, so a
-    batch is stored and loaded and the checkpoint moves.
-    """
+async def make_jobs(
+    conn: Connection, prefix: str, number: int, config: dict[str, Any], *, tenants: int = 10
+) -> None:
+    """`number` synthetic jobs that are not due, spread over tenants."""
     await conn.execute(
         "INSERT INTO tenants (name) SELECT 'tenant-' || n FROM generate_series(1, $1::int) AS n"
         " ON CONFLICT DO NOTHING",
         tenants,
     )
     await conn.execute("UPDATE etl_jobs SET active = false WHERE integration_id IS NULL")
-    config = {"records": records, "mutate": 1.0}
     await conn.execute(
         "INSERT INTO integrations (name, type, tenant_id, config)"
         " SELECT $1 || '-' || n, 'synthetic', t.id, $3"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from statistics import median
 
-from benchmarks.dispatch.jobs import make_due
+from benchmarks.dispatch.jobs import make_due, until_all_ended
 from benchmarks.dispatch.servers import Servers, ours, until_alive
 from etl_core.control.audit import Actor
 from etl_core.control.jobs import run_now
@@ -62,19 +61,8 @@ async def resumed(servers: Servers, database: str, times: int, *, amqp: bool) ->
                     await asyncio.sleep(0.02)
                 found.append(time.perf_counter() - begun)
                 started.started.remove(victim)
-                await _end_slow(conn, since)
+                await until_all_ended(conn, "slow", since=since)
                 environment = servers.environment(database, amqp=amqp)
                 started.start(["-m", "workers", "--concurrency", "1"], environment)
                 await until_alive(conn, workers=2)
     return found
-
-
-async def _end_slow(conn: object, since: float) -> None:
-    from benchmarks.dispatch.jobs import until_all_ended
-
-    await until_all_ended(conn, "slow", since=since)  # type: ignore[arg-type]
-
-
-def middle(values: list[float]) -> float:
-    """The median."""
-    return median(values)

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dispatch.servers import Processes, Servers, processes
+from benchmarks.dispatch.servers import CHECKOUT, Processes, Servers, processes
 
 WARM_UP = 50
 LIMIT = 600.0
-_ENQUEUE = "import sys; from benchmarks.dispatch.{module} import {names}; n = int(sys.argv[1]); {code}"
-CELERY_ENQUEUE = _ENQUEUE.format(module="celery_app", names="noop", code="[noop.delay() for _ in range(n)]")
-PROCRASTINATE_ENQUEUE = _ENQUEUE.format(
-    module="procrastinate_app",
-    names="app, noop",
-    code="import asyncio\n"
-    "async def main():\n"
-    "    async with app.open_async():\n"
-    "        for begin in range(0, n, 500):\n"
-    "            await noop.batch_defer_async(*({} for _ in range(min(500, n - begin))))\n"
-    "asyncio.run(main())",
-)
+CELERY = """
+import sys
+from benchmarks.dispatch.celery_app import noop
+def enqueue():
+    for _ in range(int(sys.argv[1])):
+        noop.delay()
+"""
+PROCRASTINATE = """
+import asyncio, sys
+from benchmarks.dispatch.procrastinate_app import app, noop
+async def all_of_them():
+    async with app.open_async():
+        left = int(sys.argv[1])
+        while left > 0:
+            await noop.batch_defer_async(*({} for _ in range(min(500, left))))
+            left -= 500
+def enqueue():
+    asyncio.run(all_of_them())
+"""
 
 
 async def celery(servers: Servers, number: int, *, processes_: int) -> float:
@@ -35,7 +43,7 @@ async def celery(servers: Servers, number: int, *, processes_: int) -> float:
             servers,
             started,
             [[*arguments, "-c", str(processes_), "-l", "error"]],
-            CELERY_ENQUEUE,
+            CELERY,
             environment,
             number,
         )
@@ -43,16 +51,16 @@ async def celery(servers: Servers, number: int, *, processes_: int) -> float:
 
 async def make_procrastinate(servers: Servers, database: str) -> None:
     """Its schema, in a database of its own."""
-    import procrastinate
+    from procrastinate import App, PsycopgConnector
 
     await servers.make_database(database, migrated=False)
-    connector = procrastinate.PsycopgConnector(conninfo=servers.postgres.url(database))
-    app: Any = procrastinate.App(connector=connector)
+    connector = PsycopgConnector(conninfo=servers.postgres.url(database))
+    app: Any = App(connector=connector)
     async with app.open_async():
         await app.schema_manager.apply_schema_async()
 
 
-async def procrastinate_(
+async def procrastinate(
     servers: Servers, database: str, number: int, *, processes_: int, concurrency: int
 ) -> float:
     """No-op tasks a second: as many worker processes and tasks at once in each as ours have slots."""
@@ -63,7 +71,7 @@ async def procrastinate_(
             servers,
             started,
             [[*worker, "--concurrency", str(concurrency)] for _ in range(processes_)],
-            PROCRASTINATE_ENQUEUE,
+            PROCRASTINATE,
             environment,
             number,
         )
@@ -82,15 +90,13 @@ async def _measure(
     environment = environment | {"BENCH_DONE": str(done)}
     for worker in workers:
         started.start(worker, environment)
-    await _enqueue(enqueue, environment, WARM_UP)
+    await _enqueue(f"{enqueue}\nenqueue()", environment, WARM_UP)
     await _until_size(done, WARM_UP, started)
-    await asyncio.sleep(1)
-    # A process is started for the enqueue; it says when it has imported what it needs.
+    # The process that enqueues imports what it needs first, and waits for a word.
     go = servers.folder / "go"
     go.unlink(missing_ok=True)
-    waiting = f"import time, pathlib\nimport benchmarks.dispatch.servers\n{_preload(enqueue)}"
-    code = f"{waiting}\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n{enqueue}"
-    enqueuing = asyncio.create_task(_enqueue(code, environment, number))
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    enqueuing = asyncio.create_task(_enqueue(f"{enqueue}\n{wait}\nenqueue()", environment, number))
     await asyncio.sleep(4)
     begun = time.perf_counter()
     go.touch()
@@ -100,14 +106,10 @@ async def _measure(
     return number / seconds
 
 
-def _preload(enqueue: str) -> str:
-    return enqueue.split(";", 2)[1].strip()
-
-
 async def _enqueue(code: str, environment: dict[str, str], number: int) -> None:
-    import sys
-
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(number), env=environment)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(number), env=environment, cwd=CHECKOUT
+    )
     if await process.wait():
         raise RuntimeError("enqueue failed")
 

@@ -10,8 +10,9 @@ import aio_pika
 from benchmarks.dispatch.jobs import make_due
 from benchmarks.dispatch.servers import Servers
 from etl_core.broker.amqp import AmqpBroker
+from etl_core.broker.amqp_link import queue_name
 from etl_core.broker.postgres import PostgresBroker
-from etl_core.broker.protocol import Broker
+from etl_core.broker.protocol import Broker, Stage
 from etl_core.store.database import open_pool
 from scheduler.duties.claim import Claim
 
@@ -37,8 +38,17 @@ async def raw_publish(servers: Servers, number: int) -> float:
         for _ in range(number // PIPELINE):
             await asyncio.gather(*(publish() for _ in range(PIPELINE)))
         seconds = time.perf_counter() - begun
-        await queue.delete(if_empty=False)
+        await queue.delete(if_unused=False, if_empty=False)
     return number // PIPELINE * PIPELINE / seconds
+
+
+async def _purge(servers: Servers) -> None:
+    connection = await aio_pika.connect(servers.amqp_url)
+    async with connection:
+        channel = await connection.channel()
+        for name in map(queue_name, Stage):
+            queue = await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+            await queue.purge()
 
 
 async def dispatch_alone(servers: Servers, database: str, prefix: str, number: int, *, amqp: bool) -> float:
@@ -65,6 +75,7 @@ async def dispatch_alone(servers: Servers, database: str, prefix: str, number: i
         if claimed < number:
             raise RuntimeError(f"{claimed} of {number} jobs were claimed")
         await broker.close()
+        await _purge(servers)
         await conn.execute("TRUNCATE job_runs CASCADE")
         await conn.execute("UPDATE etl_jobs SET status = 'READY', last_run_started_at = now()")
         await conn.execute("DELETE FROM workers WHERE id = $1", worker)

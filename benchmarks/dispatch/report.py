@@ -19,10 +19,14 @@ class Report:
 
     def add(self, name: str, value: float, unit: str) -> None:
         """One round of a figure, printed at once."""
+        self.note(name, value, unit)
+        print(f"  {name}: {_shown(value)} {unit} (load {self.loads[-1]:.1f})", flush=True)
+
+    def note(self, name: str, value: float, unit: str) -> None:
+        """One of many values of a figure."""
         self.figures.setdefault(name, []).append(value)
         self.units[name] = unit
         self.loads.append(os.getloadavg()[0])
-        print(f"  {name}: {_shown(value)} {unit} (load {self.loads[-1]:.1f})", flush=True)
 
     def median(self, name: str) -> float | None:
         """None: not measured."""
