@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
+from etl_core.control import jobs
 from etl_core.control.job_limits import set_max_failures
 from etl_core.errors import Conflict, Fenced
 from etl_core.lifecycle.claim import ClaimedRun
@@ -128,6 +129,12 @@ class Machine(RuleBasedStateMachine):
     async def register_worker(self) -> None:
         self.world.workers[await make_worker(self.conn, slots=2)] = Worker(slots=2)
 
+    def run_now(self, job: Job) -> None:
+        if self.refused(jobs.run_now(self.conn, job.id, PERSON), expected=job.run is not None):
+            return
+        run_id = self.do(self.conn.fetchval("SELECT max(id) FROM job_runs"))
+        job.start(Run(run_id, "manual", self.world.now), self.world.now)
+
     def silence(self, worker: int) -> None:
         self.do(fall_silent(self.conn, worker))
         self.world.workers[worker].is_silent = True
@@ -138,10 +145,6 @@ class Machine(RuleBasedStateMachine):
     def worker(self, which: int) -> tuple[int, Worker]:
         """Any that there was, the newest first."""
         return list(self.world.workers.items())[-1 - which % len(self.world.workers)]
-
-    def hand(self, which: int) -> Hand:
-        """Any that there was, the newest first."""
-        return self.hands[-1 - which % len(self.hands)]
 
     def make_hand(self, worker: int, claimed: ClaimedRun, job: Job, run: Run) -> Hand:
         hand = Hand(

@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 from etl_core.control import interventions, job_limits, jobs, pauses, windows
 from etl_core.control.places import Place
 from tests.lifecycle.state_machine.machine import Machine, minutes, some
-from tests.lifecycle.state_machine.model import Job, Run, places
+from tests.lifecycle.state_machine.model import Job, places
 from tests.support.jobs import PERSON
 
 
@@ -19,11 +19,7 @@ class PeopleAct(Machine):
 
     @rule(which=some)
     def runs_it(self, which: int) -> None:
-        job = self.job(which)
-        if self.refused(jobs.run_now(self.conn, job.id, PERSON), expected=job.run is not None):
-            return
-        run_id = self.do(self.conn.fetchval("SELECT max(id) FROM job_runs"))
-        job.start(Run(run_id, "manual", self.world.now), self.world.now)
+        self.run_now(self.job(which))
 
     @rule(which=some, active=st.booleans())
     def switches(self, which: int, active: bool) -> None:
@@ -60,11 +56,6 @@ class PeopleAct(Machine):
         held = run is not None and run.worker is not None
         if not self.refused(interventions.release(self.conn, job.id, PERSON), expected=not held) and run:
             run.queue(self.world.now)
-
-    @rule(which=some)
-    def runs_it_again(self, which: int) -> None:
-        """Twice as likely as other things: most of them need a run."""
-        self.runs_it(which)
 
     @rule(which=some, for_minutes=st.none() | minutes)
     def holds(self, which: int, for_minutes: int | None) -> None:

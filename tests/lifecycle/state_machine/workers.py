@@ -12,16 +12,19 @@ from etl_core.control.processes import drain_worker
 from etl_core.errors import ErrorKind
 from etl_core.lifecycle.claim import claim_run
 from etl_core.store.queries import load
-from tests.lifecycle.state_machine.machine import LANE, Hand, Machine, minutes, some
+from tests.lifecycle.state_machine.machine import LANE, Hand, Machine, some
 from tests.lifecycle.state_machine.model import Batch
 from tests.support.jobs import PERSON
 from workers.extract import ExtractEnd
 
 _processes = load("processes")
 
-kinds = st.sampled_from(
-    [ErrorKind.TRANSIENT, ErrorKind.UNAUTHORISED, ErrorKind.PERMANENT, ErrorKind.INTERNAL]
-)
+STEPS = [
+    *("store", "store", "load", "load", "load out of order", "end", "end", "take up"),
+    *("set aside", "is asked to stop", "give back", "rate limited"),
+    *(ErrorKind.TRANSIENT, ErrorKind.UNAUTHORISED, ErrorKind.PERMANENT),
+]
+steps = st.sampled_from(STEPS)
 
 
 class WorkersAct(Machine):
@@ -57,40 +60,75 @@ class WorkersAct(Machine):
     def claims(self, which: int) -> None:
         self._claims(which)
 
-    @rule(which=some, pages=st.integers(0, 2), then=st.sampled_from(["end", "fail", "go on", "go on"]))
-    def works(self, which: int, pages: int, then: str) -> None:
-        """Some of a worker's ordinary steps at once: without it most runs would come to nothing."""
+    @rule(which=some, steps=st.lists(steps, min_size=1, max_size=5))
+    def works(self, which: int, steps: list[str]) -> None:
+        """Steps of one that holds its run, or claims one: without this most runs would come to nothing."""
         held = [hand for hand in self.hands if hand.is_current]
-        if not held:
-            self._claims(which)
-            held = [hand for hand in self.hands if hand.is_current]
-        if not held:
-            return
-        hand = held[which % len(held)]
-        for seq in [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded]:
-            self._loads(hand, seq)
-        for _ in range(pages):
-            self._stores(hand)
-            if then != "go on" and hand.batches and hand.run.batches[max(hand.batches)].is_unloaded:
-                self._loads(hand, max(hand.batches))
-        if then == "end":
-            self._ends(hand, ExtractEnd())
-        elif then == "fail":
-            self._ends(hand, ExtractEnd(ErrorKind.TRANSIENT, "made up"))
+        if not held and not self.world.could_start():
+            self.run_now(self.job(which))
+        hand = held[which % len(held)] if held else self._claims(which)
+        if hand:
+            for step in steps:
+                self._takes(hand, step)
 
-    def _claims(self, which: int) -> None:
+    # A rule is as likely as it has names: half of what happens is work, else people only bar what never ran.
+    works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works_9 = works
+
+    @rule(which=some, step=steps, late=st.booleans())
+    @precondition(lambda self: self.hands)
+    def takes_a_step(self, which: int, step: str, late: bool) -> None:
+        """Any that there was; `late` prefers those that lost their run."""
+        late_ones = [hand for hand in self.hands if not hand.is_current] if late else []
+        hands = late_ones or self.hands
+        self._takes(hands[-1 - which % len(hands)], step)
+
+    @rule(which=some, step=steps)
+    @precondition(lambda self: any(not hand.is_current for hand in self.hands))
+    def comes_too_late(self, which: int, step: str) -> None:
+        self.takes_a_step(which, step, late=True)
+
+    comes_too_late_2 = comes_too_late_3 = comes_too_late_4 = comes_too_late
+
+    def _takes(self, hand: Hand, step: str) -> None:
+        unloaded = [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded]
+        match step:
+            case "take up" if not hand.is_current:  # it was stopped right after its claim
+                self.fenced(hand.execution._take_up(hand.extractor), expected=True)
+            case "store":
+                self._stores(hand)
+            case "load" if hand.batches:
+                self._loads(hand, min(unloaded or hand.batches))
+            case "load out of order" if hand.batches:
+                self._loads(hand, max(unloaded or hand.batches))
+            case "set aside" if hand.batches:
+                self._sets_aside(hand, min(unloaded or hand.batches))
+            case "is asked to stop":
+                hand.execution.give_way()
+                hand.giving_way = True
+            case "end":
+                self._ends(hand, ExtractEnd())
+            case "give back":
+                self._ends(hand, None)
+            case "rate limited":
+                until = self.world.now + timedelta(minutes=40)
+                self._ends(hand, ExtractEnd(ErrorKind.RATE_LIMITED, "made up", until=until))
+            case ErrorKind():
+                self._ends(hand, ExtractEnd(step, "made up"))
+
+    def _claims(self, which: int) -> Hand | None:
         number, worker = self.worker(which)
         ready = self.world.could_start() if not worker.is_lost and not worker.is_draining else []
         claimed = self.do(claim_run(self.conn, number))
         assert (claimed.id if claimed else None) == (ready[0][1].id if ready else None)
         if claimed is None:
-            return
+            return None
         job, run = ready[0]
         run.state, run.worker, run.lease = "RUNNING", number, run.lease + 1
         run.started_at = run.started_at or self.world.now
         assert claimed.lease == run.lease
         hand = self.make_hand(number, claimed, job, run)
         self._take_up(hand)
+        return hand
 
     def _take_up(self, hand: Hand) -> None:
         rows = self.do(hand.execution._take_up(hand.extractor))
@@ -99,19 +137,6 @@ class WorkersAct(Machine):
             batch.state, batch.lease = "LEASED", batch.lease + 1
             hand.batches[row["seq"]] = self.do(hand.execution._read(row))
         assert len(rows) == len(hand.run.unloaded)
-
-    @rule(which=some)
-    @precondition(lambda self: self.hands)
-    def takes_up_late(self, which: int) -> None:
-        """A hand that was stopped right after its claim."""
-        hand = self.hand(which)
-        if not hand.is_current:
-            self.fenced(hand.execution._take_up(hand.extractor), expected=True)
-
-    @rule(which=some)
-    @precondition(lambda self: self.hands)
-    def stores(self, which: int) -> None:
-        self._stores(self.hand(which))
 
     def _stores(self, hand: Hand) -> None:
         if hand.claimed.extract_done or hand.lane_ended:
@@ -124,32 +149,18 @@ class WorkersAct(Machine):
             hand.run.batches[stored.seq] = Batch("LEASED", stored.lease, self.position)
             hand.run.losses = 0
 
-    @rule(which=some, which_batch=some)
-    @precondition(lambda self: any(hand.batches for hand in self.hands))
-    def loads(self, which: int, which_batch: int) -> None:
-        holders = [hand for hand in self.hands if hand.batches]
-        hand = holders[-1 - which % len(holders)]
-        unloaded = [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded] or list(hand.batches)
-        self._loads(hand, unloaded[which_batch % min(2, len(unloaded))])
-
     def _loads(self, hand: Hand, seq: int) -> None:
         batch = hand.run.batches[seq]
         is_head = not any(b.is_unloaded for earlier, b in hand.run.batches.items() if earlier < seq)
-        answered = (
-            batch.state == "LOADED" and batch.lease == hand.batches[seq].lease
-        )  # a COMMIT without answer
+        # The answer to an earlier COMMIT may have been lost: then it is given again.
+        answered = batch.state == "LOADED" and batch.lease == hand.batches[seq].lease
         may = is_head and hand.holds_batch(seq)
         self.fenced(hand.loader.load(hand.batches[seq]), expected=not may and not answered)
         if may:
             batch.state = "LOADED"
             hand.job.at = batch.at
 
-    @rule(which=some)
-    @precondition(lambda self: any(hand.batches for hand in self.hands))
-    def sets_aside(self, which: int) -> None:
-        holders = [hand for hand in self.hands if hand.batches]
-        hand = holders[-1 - which % len(holders)]
-        seq = next((s for s in hand.batches if hand.run.batches[s].is_unloaded), max(hand.batches))
+    def _sets_aside(self, hand: Hand, seq: int) -> None:
         may = hand.holds_batch(seq)
         self.fenced(hand.execution._set_aside(hand.batches[seq], "made up"), expected=not may)
         if may:
@@ -157,34 +168,6 @@ class WorkersAct(Machine):
             hand.run.discard()
             hand.execution._ended_lanes.add(LANE)
             hand.lane_ended = True
-
-    @rule(which=some)
-    @precondition(lambda self: self.hands)
-    def is_asked_to_stop(self, which: int) -> None:
-        hand = self.hand(which)
-        hand.execution.give_way()
-        hand.giving_way = True
-
-    @rule(which=some)
-    @precondition(lambda self: self.hands)
-    def ends_well(self, which: int) -> None:
-        self._ends(self.hand(which), ExtractEnd())
-
-    @rule(which=some, kind=kinds)
-    @precondition(lambda self: self.hands)
-    def ends_badly(self, which: int, kind: ErrorKind) -> None:
-        self._ends(self.hand(which), ExtractEnd(kind, "made up"))
-
-    @rule(which=some, by=minutes)
-    @precondition(lambda self: self.hands)
-    def meets_a_rate_limit(self, which: int, by: int) -> None:
-        until = self.world.now + timedelta(minutes=by)
-        self._ends(self.hand(which), ExtractEnd(ErrorKind.RATE_LIMITED, "made up", until=until))
-
-    @rule(which=some)
-    @precondition(lambda self: self.hands)
-    def gives_way(self, which: int) -> None:
-        self._ends(self.hand(which), None)
 
     def _ends(self, hand: Hand, end: ExtractEnd | None) -> None:
         job, run, now = hand.job, hand.run, self.world.now
