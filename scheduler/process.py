@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
@@ -28,6 +26,7 @@ from scheduler.duties.heartbeat import Heartbeat
 from scheduler.duties.prune import Prune
 from scheduler.duties.rest import Rest
 from scheduler.duties.sweep import Sweep
+from scheduler.steady import SteadyScheduler, SteadyTrigger
 
 _processes = load("processes")
 
@@ -65,7 +64,7 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         deadline = Deadline(pool)
         prune = Prune(pool, keep_days=settings.keep_days)
 
-        apscheduler = AsyncIOScheduler(
+        apscheduler = SteadyScheduler(
             # A stall must not drop a duty, and ten missed intervals are one (m).
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
@@ -78,7 +77,7 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
             ("rest", rest.run_once, min(5.0, settings.finished_rest)),
             ("heartbeat", heartbeat.run_once, settings.heartbeat_interval),
         ):
-            trigger = IntervalTrigger(seconds=seconds, timezone="UTC")
+            trigger = SteadyTrigger(seconds=seconds, timezone="UTC")
             apscheduler.add_job(_guarded(name, duty), trigger, name=name)
         apscheduler.start()
         stack.callback(apscheduler.shutdown, wait=False)
