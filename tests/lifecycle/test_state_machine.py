@@ -115,11 +115,12 @@ class JobsAndRuns(PeopleAct, WorkersAct):
 
     @rule(which=some)
     def a_worker_is_lost(self, which: int) -> None:
-        """One that holds a run, if there is one: silent until the sweep says so."""
+        """One that holds a run, if there is one: silent until the sweep says so; and another goes on."""
         held = sorted(hand.worker for hand in self.hands if hand.is_current)
         if held:
             self.silence(held[which % len(held)])
             self.sweep()
+            self.claim_next(which)
 
     @rule()
     def deadlines(self) -> None:

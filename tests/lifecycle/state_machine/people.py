@@ -46,7 +46,9 @@ class PeopleAct(Machine):
 
     @rule(which=some)
     def cancels(self, which: int) -> None:
-        job = self.job(which)
+        """One in mid-run, if there is one: most others have nothing to discard."""
+        in_mid_run = [job for job, run in self.world.open_jobs() if run.unloaded]
+        job = in_mid_run[which % len(in_mid_run)] if in_mid_run else self.job(which)
         if not self.refused(interventions.cancel(self.conn, job.id, PERSON), expected=job.run is None):
             job.end_early("CANCELLED", None, self.world.now)
 

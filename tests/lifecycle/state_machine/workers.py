@@ -58,7 +58,7 @@ class WorkersAct(Machine):
 
     @rule(which=some)
     def claims(self, which: int) -> None:
-        self._claims(which)
+        self.claim_next(which)
 
     @rule(which=some, steps=st.lists(steps, min_size=1, max_size=5))
     def works(self, which: int, steps: list[str]) -> None:
@@ -66,7 +66,7 @@ class WorkersAct(Machine):
         held = [hand for hand in self.hands if hand.is_current]
         if not held and not self.world.could_start():
             self.run_now(self.job(which))
-        hand = held[which % len(held)] if held else self._claims(which)
+        hand = held[which % len(held)] if held else self.claim_next(which)
         if hand:
             for step in steps:
                 self._takes(hand, step)
@@ -74,18 +74,18 @@ class WorkersAct(Machine):
     # A rule is as likely as it has names: half of what happens is work, else people only bar what never ran.
     works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works_9 = works
 
-    @rule(which=some, step=steps, late=st.booleans())
+    @rule(which=some, step=steps)
     @precondition(lambda self: self.hands)
-    def takes_a_step(self, which: int, step: str, late: bool) -> None:
-        """Any that there was; `late` prefers those that lost their run."""
-        late_ones = [hand for hand in self.hands if not hand.is_current] if late else []
-        hands = late_ones or self.hands
-        self._takes(hands[-1 - which % len(hands)], step)
+    def takes_a_step(self, which: int, step: str) -> None:
+        self._takes(self.hands[-1 - which % len(self.hands)], step)
 
     @rule(which=some, step=steps)
     @precondition(lambda self: any(not hand.is_current for hand in self.hands))
     def comes_too_late(self, which: int, step: str) -> None:
-        self.takes_a_step(which, step, late=True)
+        """One that lost its run, best while another has it."""
+        late = [hand for hand in self.hands if not hand.is_current]
+        late = [hand for hand in late if hand.run.state == "RUNNING"] or late
+        self._takes(late[-1 - which % len(late)], step)
 
     comes_too_late_2 = comes_too_late_3 = comes_too_late_4 = comes_too_late
 
@@ -115,7 +115,7 @@ class WorkersAct(Machine):
             case ErrorKind():
                 self._ends(hand, ExtractEnd(step, "made up"))
 
-    def _claims(self, which: int) -> Hand | None:
+    def claim_next(self, which: int) -> Hand | None:
         number, worker = self.worker(which)
         ready = self.world.could_start() if not worker.is_lost and not worker.is_draining else []
         claimed = self.do(claim_run(self.conn, number))
