@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo check check-sql test format lock upgrade wheel clean
+.PHONY: help setup demo check check-sql test soak format lock upgrade wheel clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -39,6 +39,9 @@ check-sql: .venv/.dev ## the SQL alone
 
 test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
 	$(BIN)/pytest -q -n auto --maxprocesses $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
+
+soak: .venv/.dev ## half an hour of faults on both transports; prints seed, faults and verdict (ARGS="--minutes 5")
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 format: .venv/.dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

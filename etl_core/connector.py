@@ -144,12 +144,16 @@ class ExtractContext:
 
 @runtime_checkable
 class Connector(Protocol):
-    """Four methods and two facts. Everything raised is a `SourceError` of `etl_core.errors`."""
+    """Four methods and three facts. Everything raised is a `SourceError` of `etl_core.errors`."""
 
     type: ClassVar[str]
     """The integration type, as in `integrations add --type`."""
     Config: ClassVar[builtins.type[BaseModel]]
     """The integration's configuration; forbids unknown fields, so that a typo is named."""
+    default_max_runs: ClassVar[int | None] = 1
+    """How many runs a new integration may have at once unless its owner says otherwise; None: no limit.
+
+    A class that does not say has 1, which suits an API with one credential and one rate limit."""
 
     def __init__(self, config: Any) -> None: ...
 

@@ -36,6 +36,19 @@ def find_connector(integration_type: str) -> type[Connector]:
     raise InvalidInput(f"no connector of type {integration_type!r}; installed: {offered}")
 
 
+def default_max_runs(integration_type: str) -> int | None:
+    """How many runs a new integration of this type may have at once; None: no limit.
+
+    Raises:
+        InvalidInput: no installed package offers this type.
+    """
+    # A class that only looks like a Connector inherits no default.
+    limit: int | None = getattr(
+        find_connector(integration_type), "default_max_runs", Connector.default_max_runs
+    )
+    return limit
+
+
 def check_config(integration_type: str, config: dict[str, Any]) -> dict[str, Any]:
     """The configuration as it was given, once the connector's model has accepted it.
 

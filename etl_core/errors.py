@@ -69,6 +69,8 @@ class ErrorKind(StrEnum):
     """Will fail the same way until somebody changes something: waits for the normal interval."""
     REJECTS = "rejects"
     """Too many records were refused."""
+    DEADLINE = "deadline"
+    """It took longer than the job allows."""
     LOST = "lost"
     """Three workers were lost on it."""
     INTERNAL = "internal"

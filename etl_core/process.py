@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -55,6 +55,7 @@ def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGUSR1, _tell_what_runs)
     if with_parent:
 
         def wait_for_end() -> None:
@@ -64,6 +65,20 @@ def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:
 
         threading.Thread(target=wait_for_end, name="parent watch", daemon=True).start()
     return stop
+
+
+def _tell_what_runs() -> None:
+    """Every task and where it waits, on stderr: for a process that seems to hang (`kill -USR1 PID`)."""
+    for task in asyncio.all_tasks():
+        lines = [f"--- {task.get_name()}"]
+        waits: Any = task.get_coro()
+        while waits is not None:
+            frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None)
+            if frame is not None:
+                lines.append(f"  {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}")
+            waits = getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None)
+        sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
 
 
 def this_host() -> str:

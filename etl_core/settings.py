@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """A worker silent for so long by Postgres's clock is lost, in seconds."""
     finished_rest: Seconds = 60
     """How long a job shows FINISHED before it rests at READY, in seconds."""
+    keep_days: Annotated[float, Field(ge=1)] = 90
+    """How long ended runs are kept, in days; the audit four times as long."""
     stop_timeout: Seconds = 8
     """How long a stopping worker waits for the batch in hand, in seconds."""
 

@@ -7,42 +7,34 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncpg
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.listen import listen
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell
-from etl_core.errors import Unreachable
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import Pool, open_pool
+from etl_core.store.database import OUTAGES, Pool, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from scheduler.duties.claim import Claim
+from scheduler.duties.deadline import Deadline
 from scheduler.duties.heartbeat import Heartbeat
+from scheduler.duties.prune import Prune
 from scheduler.duties.rest import Rest
 from scheduler.duties.sweep import Sweep
+from scheduler.steady import SteadyScheduler, SteadyTrigger
 
 _processes = load("processes")
 
 log = structlog.get_logger()
 
 APPLICATION_NAME = "etl-scheduler"
-
-OUTAGES = (
-    OSError,
-    Unreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What a duty may meet while the database is away: told once, tried again at the next interval."""
+PRUNE_INTERVAL = 600.0
+"""Seconds."""
 
 Duty = Callable[[], Awaitable[object]]
 
@@ -69,8 +61,10 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         sweep = Sweep(pool, broker, lost_after=settings.lease_timeout)
         rest = Rest(pool, rest_seconds=settings.finished_rest)
         heartbeat = Heartbeat(pool, scheduler_id)
+        deadline = Deadline(pool)
+        prune = Prune(pool, keep_days=settings.keep_days)
 
-        apscheduler = AsyncIOScheduler(
+        apscheduler = SteadyScheduler(
             # A stall must not drop a duty, and ten missed intervals are one (m).
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
@@ -78,10 +72,12 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         for name, duty, seconds in (
             ("claim", claim.run_once, settings.claim_interval),
             ("sweep", sweep.run_once, settings.lease_timeout / 2),
+            ("deadline", deadline.run_once, settings.claim_interval),
+            ("prune", prune.run_once, PRUNE_INTERVAL),
             ("rest", rest.run_once, min(5.0, settings.finished_rest)),
             ("heartbeat", heartbeat.run_once, settings.heartbeat_interval),
         ):
-            trigger = IntervalTrigger(seconds=seconds, timezone="UTC")
+            trigger = SteadyTrigger(seconds=seconds, timezone="UTC")
             apscheduler.add_job(_guarded(name, duty), trigger, name=name)
         apscheduler.start()
         stack.callback(apscheduler.shutdown, wait=False)

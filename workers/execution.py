@@ -37,6 +37,7 @@ from workers.secrets import resolve_secrets
 
 _leases = load("leases")
 _checkpoints = load("checkpoints")
+_pauses = load("pauses")
 
 log = structlog.get_logger()
 
@@ -56,6 +57,11 @@ class Execution:
         self._extracting: asyncio.Task[None] | None = None
         self._ended_lanes: set[str] = set()
         self._progress_at = 0.0
+
+    @property
+    def run(self) -> ClaimedRun:
+        """The run and the lease under which it is carried out."""
+        return self._run
 
     def give_way(self) -> None:
         """Finish the batch in hand, then give the run back to the queue."""
@@ -154,7 +160,10 @@ class Execution:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
         run = self._run
         async with self._pool.acquire() as conn, conn.transaction():
-            if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+            if (
+                await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id)
+                is None
+            ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
             checkpoint = {
                 (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
@@ -210,7 +219,9 @@ class Execution:
     async def _set_aside(self, batch: Batch, error: str) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             if (
-                await _leases.lock_leased_batch(conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease)
+                await _leases.lock_leased_batch(
+                    conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._worker_id
+                )
                 is None
             ):
                 raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
@@ -241,11 +252,20 @@ class Execution:
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 job = await _leases.lock_job_of_run(conn, run_id=run.id)
-                if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease) is None:
+                if (
+                    await _leases.lock_leased_run(
+                        conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id
+                    )
+                    is None
+                ):
                     raise Fenced(f"run {run.id} has ended or belongs to another worker now")
                 await self._write_end_locked(conn, end)
                 if end is not None and end.until is not None:
                     await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
+                    # The limit is the credential's: other runs of the integration wait too, not each in turn.
+                    await _pauses.park_integration(
+                        conn, job_id=run.job_id, until=end.until, reason=end.message
+                    )
             outcome = await settle_run(conn, run.id, actor=f"worker {self._worker_id}")
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
@@ -259,12 +279,8 @@ class Execution:
         It is when the database lost commits that it had confirmed (a failover to a replica that was behind):
         batches that we loaded are unloaded again, and whoever takes the run up loads them in order.
         """
-        run_id = self._run.id
-        async with self._pool.acquire() as conn, conn.transaction():
-            await _leases.lock_job_of_run(conn, run_id=run_id)
-            if await _leases.lock_leased_run(conn, run_id=run_id, lease=self._run.lease) is not None:
-                log.warning("batches are not loaded although they were: the run is queued again")
-                await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+        if await give_back(self._pool, self._run.id, self._run.lease, self._worker_id):
+            log.warning("batches are not loaded although they were: the run is queued again")
 
     async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
         run_id = self._run.id
@@ -289,6 +305,17 @@ class Execution:
                 wait_reason=message if waits else None,
                 losses=0,
             )
+
+
+async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> bool:
+    """Queues a run again if this worker holds it under this lease; whether it did."""
+    async with pool.acquire() as conn, conn.transaction():
+        await _leases.lock_job_of_run(conn, run_id=run_id)
+        held = await _leases.lock_leased_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
+        if held is None:
+            return False
+        await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+        return True
 
 
 def _storable(message: str) -> str:

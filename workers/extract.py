@@ -136,7 +136,12 @@ class Extractor:
 
     async def _commit(self, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]) -> Any:
         async with self._pool.acquire() as conn, conn.transaction():
-            if await _leases.lock_leased_run(conn, run_id=self._run.id, lease=self._run.lease) is None:
+            if (
+                await _leases.lock_leased_run(
+                    conn, run_id=self._run.id, lease=self._run.lease, worker_id=self._worker_id
+                )
+                is None
+            ):
                 raise Fenced(f"run {self._run.id} belongs to another worker now")
             # An earlier try whose answer was lost may have committed.
             stored = await _leases.find_batch(conn, run_id=self._run.id, seq=seq)

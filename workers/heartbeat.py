@@ -10,12 +10,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import asyncpg
 import structlog
 
-from etl_core.errors import EtlError
 from etl_core.lifecycle.takeover import worker_application_name
-from etl_core.store.database import Connection, connect
+from etl_core.store.database import OUTAGES, Connection, connect
 from etl_core.store.queries import load
 
 _processes = load("processes")
@@ -78,13 +76,7 @@ class Heartbeat:
                 if alive is None:
                     self._main_loop.call_soon_threadsafe(self._on_lost)
                     break
-            except (
-                EtlError,
-                OSError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except OUTAGES as error:
                 if not told:
                     log.warning("heartbeat failed; trying on", error=str(error) or type(error).__name__)
                 told = True

@@ -38,7 +38,11 @@ class Loader:
     """Loads the batches of one run, in the order in which they are given."""
 
     def __init__(
-        self, pool: Pool, run: ClaimedRun, connector: Connector, tables: Mapping[str, TargetTable]
+        self,
+        pool: Pool,
+        run: ClaimedRun,
+        connector: Connector,
+        tables: Mapping[str, TargetTable],
     ) -> None:
         self._pool = pool
         self._run = run
@@ -76,7 +80,9 @@ class Loader:
             # COPY first, locks after: they are held only for the merge.
             staged = [(rows, await copy_rows(conn, table, rows)) for table, rows in typed]
             if (
-                await _leases.lock_leased_batch(conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease)
+                await _leases.lock_leased_batch(
+                    conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._run.worker_id
+                )
                 is None
             ):
                 return await self._committed_before(conn, batch)

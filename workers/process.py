@@ -12,38 +12,35 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
 import structlog
 
 from etl_core import __version__
+from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell, Stage
-from etl_core.errors import Unreachable
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import Pool, connect, open_pool
+from etl_core.store.database import OUTAGES, Pool, connect, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
-from workers.execution import Execution
+from workers.execution import Execution, give_back
 from workers.heartbeat import Heartbeat
 
 _processes = load("processes")
+_interventions = load("interventions")
 
 log = structlog.get_logger()
 
 STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
 FULL_PATIENCE = 1.0
 """A worker full for longer, in seconds, takes no more rings, so that they go to others."""
-OUTAGES = (
-    OSError,
-    Unreachable,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
+LEASE_WATCH_INTERVAL = 1.0
+"""Seconds between two looks whether our runs are still ours."""
+STALL = 5.0
+"""Seconds after which a look is given up."""
 
 
 async def run_worker(settings: Settings, *, slots: int, with_parent: bool = False) -> None:
@@ -135,16 +132,19 @@ class Worker:
         self._stop = stop
         self._lost = lost
         self._running: dict[asyncio.Task[None], Execution] = {}
+        self._slot_freed = False
 
     async def serve(self) -> None:
         """Claims and carries out runs until asked to stop, or until taken for lost."""
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
+        watch = asyncio.create_task(self._watch_leases(), name="lease watch")
         try:
             while not ended.done():
                 await self._fill_slots()
                 await self._wait_for_work(ended)
         finally:
             ended.cancel()
+            watch.cancel()
             if self._lost.is_set():
                 log.error("taken for lost: what this worker held belongs to others", worker=self._id)
                 await self._drop()
@@ -160,14 +160,61 @@ class Worker:
                 log.warning("cannot claim; trying again", error=str(error) or type(error).__name__)
                 return
             if run is None:
+                await self._ask_for_work()
                 return
             self._start(run)
 
+    async def _ask_for_work(self) -> None:
+        """A slot has just become free and nothing is queued: schedulers may claim at once what is due."""
+        if not self._slot_freed:
+            return
+        self._slot_freed = False
+        try:
+            await _processes.wake_scheduler_when_due(self._pool, channel=SCHEDULER)
+        except OUTAGES:
+            log.debug("scheduler not woken; it looks by itself")
+
     def _start(self, run: ClaimedRun) -> None:
+        for task, older in self._running.items():
+            if older.run.id == run.id:
+                task.cancel()  # of an older lease: this one is the truth
         execution = Execution(self._pool, self._id, run)
         task = asyncio.create_task(execution.carry_out(), name=f"run {run.id}")
         self._running[task] = execution
-        task.add_done_callback(self._running.pop)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._slot_freed = True
+
+    async def _watch_leases(self) -> None:
+        """Keeps what we work on and what we hold the same.
+
+        Work on runs that were taken from us (cancelled, released, past their deadline) is stopped. A run that
+        we hold and do not work on (the answer to our claim was lost) is given back; it is seen twice first,
+        for a claim may just be on its way.
+        """
+        unknown: set[tuple[int, int]] = set()
+        while True:
+            await asyncio.sleep(LEASE_WATCH_INTERVAL)
+            working = {(e.run.id, e.run.lease): task for task, e in self._running.items()}
+            try:
+                async with asyncio.timeout(STALL):
+                    held = {
+                        (row["id"], row["lease"])
+                        async for row in _interventions.list_held_runs(self._pool, worker_id=self._id)
+                    }
+                    now_working = {(e.run.id, e.run.lease) for e in self._running.values()}
+                    for run_id, lease in unknown & (held - now_working):
+                        log.warning("held, but not worked on: given back", run=run_id, lease=lease)
+                        await give_back(self._pool, run_id, lease, self._id)
+                    unknown = held - now_working
+            except (*OUTAGES, TimeoutError):
+                continue
+            for key, task in working.items():
+                if key not in held and not task.done():
+                    log.warning("run was taken from this worker", run=key[0], lease=key[1])
+                    task.cancel()
 
     async def _wait_for_work(self, ended: asyncio.Task[None]) -> None:
         """Until a ring, a free slot, the poll interval, or the end."""

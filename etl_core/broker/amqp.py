@@ -8,16 +8,21 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError
 
+from etl_core.broker import amqp_dead
+from etl_core.broker.amqp_alarm import BlockedError
 from etl_core.broker.amqp_bell import ConsumingBell
 from etl_core.broker.amqp_link import Link, explainer, open_link, queue_name, read_url
 from etl_core.broker.amqp_message import encode
-from etl_core.broker.protocol import RING_TIMEOUT, Doorbell, QueueDepth, Stage
+from etl_core.broker.protocol import RING_TIMEOUT, DeadLetter, Doorbell, QueueDepth, Stage
 from etl_core.broker.supervise import OutageError, Supervisor, cancelled_by_us
 from etl_core.errors import Unreachable
 from etl_core.redact import redact_url
+
+log = structlog.get_logger(__name__)
 
 RING_LIFETIME = 600
 """Seconds after which a ring that nobody took is dropped: every worker has polled many times since."""
@@ -41,16 +46,22 @@ class AmqpBroker:
         self._name = name
         self._explain = explainer(self._url)
         self._link: Link | None = None
+        self._blocked = False
         self._publisher = Supervisor(self.transport, self._address, self._session, self._explain)
 
     async def ring(self, stage: Stage, times: int = 1) -> None:
         """Put `times` messages into the stage's queue; each wakes one worker.
 
         Raises:
-            Unreachable: RabbitMQ did not confirm within `RING_TIMEOUT`; in a known outage that comes at once.
+            Unreachable: RabbitMQ did not confirm within `RING_TIMEOUT`. In a known outage that comes at once,
+                and so it does in an alarm: it lacks memory or disk.
         """
-        if times > 0:
-            await self._answered(f"ring {stage}", lambda link: _publish(link.channel, stage, times))
+        if times < 1:
+            return
+        await self._answered(f"ring {stage}", lambda link: _publish(link.channel, stage, times))
+        if self._blocked:
+            self._blocked = False
+            log.info("broker_takes_messages_again", transport=self.transport, broker=self._address)
 
     @asynccontextmanager
     async def subscribe(self, stages: Collection[Stage]) -> AsyncIterator[Doorbell]:
@@ -70,6 +81,22 @@ class AmqpBroker:
             Unreachable: no answer within `RING_TIMEOUT`; in a known outage that comes at once.
         """
         return await self._answered(f"ask for the queue of {stage}", lambda link: _depth(link, stage))
+
+    async def dead_letters(self, at_most: int) -> list[DeadLetter]:
+        """What could not be parsed; it stays in `etl.dead`.
+
+        Raises:
+            Unreachable: no answer within `RING_TIMEOUT`; in a known outage that comes at once.
+        """
+        return await self._answered("look into etl.dead", lambda link: amqp_dead.look_at(link, at_most))
+
+    async def purge_dead_letters(self) -> int:
+        """Empties `etl.dead`; how many messages were in it.
+
+        Raises:
+            Unreachable: no answer within `RING_TIMEOUT`; in a known outage that comes at once.
+        """
+        return await self._answered("purge etl.dead", amqp_dead.purge)
 
     async def close(self) -> None:
         """Give the publishing connection back."""
@@ -98,6 +125,11 @@ class AmqpBroker:
             if self._link is not None:
                 self._drop(self._link, error)
             why = self._explain(error)
+        except BlockedError as error:  # the connection is kept: on it RabbitMQ says when the alarm is over
+            why = str(error)
+            if not self._blocked:
+                self._blocked = True
+                log.warning("broker_blocked", transport=self.transport, broker=self._address, problem=why)
         except (_LinkError, OutageError) as error:
             why = str(error)
         raise Unreachable(f"cannot {what} on {self._address}: {why}")
@@ -108,7 +140,7 @@ class AmqpBroker:
         if link is None:
             raise _LinkError("the connection was lost")
         try:
-            return await work(link)
+            return await link.alarm.guard(lambda: work(link))
         except asyncio.CancelledError as error:
             if cancelled_by_us():
                 raise

@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import aio_pika
-import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from yarl import URL
 
-from etl_core.broker.amqp_link import DEAD, Link, open_link
+from etl_core.broker.amqp_dead import put_aside
+from etl_core.broker.amqp_link import Link, open_link
 from etl_core.broker.amqp_message import UnparsableError, decode
 from etl_core.broker.protocol import RING_TIMEOUT, Bell
 from etl_core.broker.supervise import cancelled_by_us
-
-log = structlog.get_logger(__name__)
 
 PREFETCH = 4
 """Rings on their way to one worker: few, for a stopped process takes them with it."""
@@ -104,22 +101,9 @@ class ConsumingBell(Bell):
             try:
                 decode(message.body)
             except UnparsableError as error:
-                await _put_aside(link.channel, message, str(error))
+                await put_aside(link, message, str(error))
             else:
                 self.ring()
             await message.ack()
         except Exception as error:  # not acknowledged: it comes again on the next connection
             link.lost.tell(error)
-
-
-async def _put_aside(channel: AbstractChannel, message: AbstractIncomingMessage, reason: str) -> None:
-    queue = message.routing_key or ""
-    log.warning("broker_message_unparsable", queue=queue, reason=reason, put_into=DEAD)
-    copy = aio_pika.Message(
-        message.body,
-        content_type=message.content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers={"x-reason": reason, "x-queue": queue},
-    )
-    async with asyncio.timeout(RING_TIMEOUT):
-        await channel.default_exchange.publish(copy, DEAD, mandatory=True)

@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelPreconditionFailed, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
+from etl_core.broker.amqp_alarm import Alarm
 from etl_core.broker.protocol import RING_TIMEOUT, Stage
 from etl_core.errors import InvalidInput
 from etl_core.redact import redact_text
@@ -59,11 +60,12 @@ class Lost:
 
 @dataclass(frozen=True)
 class Link:
-    """An open connection, its confirming channel, and whether they still are."""
+    """An open connection, its confirming channel, whether they still are, and whether messages are taken."""
 
     connection: AbstractConnection
     channel: AbstractChannel
     lost: Lost
+    alarm: Alarm
 
 
 def queue_name(stage: Stage) -> str:
@@ -101,18 +103,20 @@ async def open_link(url: URL, name: str) -> AsyncIterator[Link]:
     QueueMismatchError, TimeoutError and what the driver raises.
     """
     lost = Lost()
+    alarm = Alarm()
     connection: AbstractConnection | None = None
     try:
         async with asyncio.timeout(RING_TIMEOUT):
             connection = await aio_pika.connect(url, client_properties={"connection_name": name})
             connection.close_callbacks.add(lambda _, reason: lost.tell(reason))
+            alarm.watch(connection)
             channel = connection.channel(publisher_confirms=True, on_return_raises=True)
             await channel.initialize()
             channel.close_callbacks.add(lambda _, reason: lost.tell(reason))
             underlay = await channel.get_underlay_channel()
             underlay.on_consumer_cancel_callbacks.add(lambda _: lost.tell(ConsumerCancelledError()))
             await _declare(channel)
-        yield Link(connection, channel, lost)
+        yield Link(connection, channel, lost, alarm)
     finally:
         if connection is not None:
             await _close(connection)

@@ -11,7 +11,7 @@ import asyncpg
 
 from etl_core.broker.channels import RING
 from etl_core.broker.listen import connect, explainer, listen
-from etl_core.broker.protocol import RING_TIMEOUT, Doorbell, QueueDepth, Stage
+from etl_core.broker.protocol import RING_TIMEOUT, DeadLetter, Doorbell, QueueDepth, Stage
 from etl_core.errors import Unreachable
 from etl_core.redact import redact_url
 from etl_core.store import queries
@@ -70,6 +70,14 @@ class PostgresBroker:
     async def depth(self, stage: Stage) -> QueueDepth | None:
         """None: whoever wants to know counts the rows."""
         return None
+
+    async def dead_letters(self, at_most: int) -> list[DeadLetter]:
+        """None: a notification is not kept, and one that names no stage is nobody's."""
+        return []
+
+    async def purge_dead_letters(self) -> int:
+        """0: there are none."""
+        return 0
 
     async def close(self) -> None:
         """Close the own connection; a pool is its owner's."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,6 +29,20 @@ class QueueDepth:
 
     ready: int
     consumers: int
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was in a stage's queue and could not be parsed."""
+
+    put_aside_at: datetime | None
+    """By the clock of the worker that met it."""
+    queue: str | None
+    reason: str | None
+    size: int
+    """Bytes, when it arrived."""
+    body: bytes
+    """The beginning, if it was very long."""
 
 
 class Doorbell(Protocol):
@@ -71,6 +86,21 @@ class Broker(Protocol):
 
     async def depth(self, stage: Stage) -> QueueDepth | None:
         """The stage's queue, or None on a transport whose queue is the rows themselves.
+
+        Raises:
+            Unreachable: no answer within `RING_TIMEOUT`.
+        """
+
+    async def dead_letters(self, at_most: int) -> list[DeadLetter]:
+        """What could not be parsed, up to so many; it stays where it is. Always none on a transport without
+        messages.
+
+        Raises:
+            Unreachable: no answer within `RING_TIMEOUT`.
+        """
+
+    async def purge_dead_letters(self) -> int:
+        """Removes all of it; how many messages that was.
 
         Raises:
             Unreachable: no answer within `RING_TIMEOUT`.

@@ -41,7 +41,7 @@ class JobFeed:
 
     async def read_all(self) -> list[JobRow]:
         """Every job, sorted by job_name; forgets what was given before."""
-        now = (await self.read_health()).now
+        now = await self._now()
         rows = [
             JobRow.model_validate(dict(row)) async for row in _jobs.list_jobs(self._conn, tenant=self._tenant)
         ]
@@ -50,7 +50,10 @@ class JobFeed:
         return rows
 
     async def read_changes(self) -> FeedChanges:
-        """Rows that changed since the last look, and the progress of those that run."""
+        """Rows that changed since the last look, and those that run: their progress and what bars them.
+
+        What bars a job that is due but has no run yet changes without its row: `reconcile` finds that.
+        """
         if self._looked_at is None:
             return FeedChanges(await self.read_all(), [], await self._now())
         now = await self._now()
@@ -64,11 +67,15 @@ class JobFeed:
         return FeedChanges(self._remember(fresh), [], now)
 
     async def reconcile(self) -> FeedChanges:
-        """Compares every (id, row_version): finds the late commits and deletions that a look misses."""
+        """Compares every job: finds late commits, deletions, and pauses, which do not touch the row."""
         now = await self._now()
         versions = {
             row["id"]: row["row_version"]
             async for row in _jobs.list_job_versions(self._conn, tenant=self._tenant)
+        }
+        obstacles = {
+            row["id"]: (row["obstacle_kind"], row["obstacle"], row["obstacle_until"])
+            async for row in _jobs.list_obstacles(self._conn, tenant=self._tenant)
         }
         removed = [job_id for job_id in self._given if job_id not in versions]
         for job_id in removed:
@@ -76,7 +83,10 @@ class JobFeed:
         stale = [
             job_id
             for job_id, version in versions.items()
-            if job_id not in self._given or self._given[job_id].row_version != version
+            if (given := self._given.get(job_id)) is None
+            or given.row_version != version
+            or (given.obstacle_kind, given.obstacle, given.obstacle_until)
+            != obstacles.get(job_id, (None, None, None))
         ]
         fresh = []
         if stale:
@@ -89,7 +99,8 @@ class JobFeed:
         return Health.model_validate(dict(await _runs.read_health(self._conn)))
 
     async def _now(self) -> datetime:
-        return (await self.read_health()).now
+        now: datetime = await _runs.read_clock(self._conn)
+        return now
 
     def _remember(self, fresh: list[JobRow]) -> list[JobRow]:
         changed = [row for row in fresh if self._given.get(row.id) != row]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import Any
 
-from etl_core.connectors_registry import check_config
+from etl_core.connectors_registry import check_config, default_max_runs
 from etl_core.control.audit import Actor, record_event
+from etl_core.control.pauses import check_limit
 from etl_core.control.secret_fields import refuse_secrets_in_clear
 from etl_core.control.tenants import find_tenant
 from etl_core.errors import Conflict, InvalidInput, NotFound
@@ -39,11 +41,14 @@ async def add_integration(
     integration_type: str,
     config: dict[str, Any],
     actor: Actor,
+    max_runs: int | EllipsisType | None = ...,
 ) -> IntegrationRow:
     """A new integration of a tenant, its configuration checked by its connector's model.
 
+    `max_runs` is how many runs it may have at once, None for no limit; not given, its connector decides.
+
     Raises:
-        InvalidInput: the name, the type, an unknown or wrong field, a secret in clear (never told).
+        InvalidInput: the name, the type, an unknown or wrong field, a secret in clear (never told), a limit.
         NotFound: no such tenant. Conflict: the tenant has an integration of this name.
     """
     try:
@@ -52,6 +57,9 @@ async def add_integration(
         raise InvalidInput(str(error)) from None
     refuse_secrets_in_clear(integration_type, config)  # first: a model's own message may repeat a value
     config = check_config(integration_type, config)
+    if isinstance(max_runs, EllipsisType):
+        max_runs = default_max_runs(integration_type)
+    check_limit(max_runs)
     async with conn.transaction():
         owner = await find_tenant(conn, tenant)
         integration_id = await _integrations.add_integration(
@@ -60,6 +68,7 @@ async def add_integration(
             integration_name=name,
             integration_type=integration_type,
             config=config,
+            max_runs=max_runs,
         )
         if integration_id is None:
             raise Conflict(
@@ -73,6 +82,7 @@ async def add_integration(
             integration=name,
             type=integration_type,
             config=config,
+            max_runs=max_runs,
         )
         row = await _integrations.integration_by_id(conn, integration_id=integration_id)
     return IntegrationRow.model_validate(dict(row))

@@ -64,6 +64,18 @@ async def show_job(conn: Connection, job_id: int) -> JobDetails:
     return JobDetails.model_validate(dict(row))
 
 
+async def read_job(conn: Connection, job_id: int) -> JobRow:
+    """One job as the grid has it.
+
+    Raises:
+        NotFound: no such job.
+    """
+    rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
+    if not rows:
+        raise _gone(job_id)
+    return JobRow.model_validate(dict(rows[0]))
+
+
 async def run_now(
     conn: Connection, job_id: int, actor: Actor, *, options: dict[str, Any] | None = None
 ) -> RunRow:
@@ -75,7 +87,7 @@ async def run_now(
         NotFound: no such job. Conflict: it is running, or has no integration.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         name = f"{job['tenant']}/{job['job_name']}"
         if job["integration_id"] is None:
             raise Conflict(
@@ -105,7 +117,7 @@ async def change_settings(
         NotFound: no such job. Conflict: somebody changed it meanwhile (theirs is told).
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         changed = await _jobs.change_intervals(
             conn,
             job_id=job_id,
@@ -163,7 +175,7 @@ async def assign_integration(
         NotFound: no such job, or its tenant has no integration of that name. Conflict: the job runs.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         name = f"{job['tenant']}/{job['job_name']}"
         if job["status"] == "RUNNING":
             raise Conflict(f"{name} is running: its integration is not changed now; wait for its end")
@@ -196,7 +208,7 @@ async def set_active(
         NotFound: no such job.
     """
     async with conn.transaction():
-        job = await _lock(conn, job_id)
+        job = await lock_job(conn, job_id)
         if job["active"] != active:
             await _jobs.change_active(
                 conn, job_id=job_id, active=active, changed_by=actor.name, reason=reason
@@ -210,8 +222,7 @@ async def set_active(
                     conn, "cancel", actor, job_id=job_id, run_id=cancelled, reason="switched off"
                 )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
-        rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
-    return JobRow.model_validate(dict(rows[0]))
+        return await read_job(conn, job_id)
 
 
 async def add_job(
@@ -255,11 +266,11 @@ async def add_job(
             raise Conflict(f"{tenant} already has a job {job_name!r}; `etl-tui jobs settings` changes it")
         await record_event(conn, "add_job", actor, job_id=job_id, integration=integration)
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
-        rows = [row async for row in _jobs.list_jobs_by_id(conn, ids=[job_id])]
-    return JobRow.model_validate(dict(rows[0]))
+        return await read_job(conn, job_id)
 
 
-async def _lock(conn: Connection, job_id: int) -> asyncpg.Record:
+async def lock_job(conn: Connection, job_id: int) -> asyncpg.Record:
+    """The row of a job with its tenant, held until the transaction ends; raises NotFound."""
     job: asyncpg.Record | None = await _jobs.lock_job(conn, job_id=job_id)
     if job is None:
         raise _gone(job_id)

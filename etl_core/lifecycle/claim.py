@@ -22,6 +22,7 @@ class ClaimedRun:
     job_id: int
     tenant_id: int
     lease: int
+    worker_id: int
     losses: int
     extract_done: bool
     options: dict[str, Any]
@@ -44,6 +45,21 @@ async def claim_due_jobs(conn: Connection, *, lost_after: float) -> list[int]:
 
 
 async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
-    """The best ready run, now leased to this worker; None when nothing is ready."""
-    row = await _dispatch.claim_run(conn, worker_id=worker_id)
-    return ClaimedRun(**row) if row else None
+    """The best run that may start, now leased to this worker; None when there is none, or it is to drain.
+
+    Where a limit binds the run, the rows of its limits are locked and all is looked at again in the next
+    statement: two claims at once would both pass a count.
+    """
+    while True:
+        async with conn.transaction():
+            run = await _dispatch.pick_run(conn, worker_id=worker_id)
+            if run is None:
+                return None
+            if run["is_limited"]:
+                await _dispatch.lock_limits(
+                    conn, tenant_id=run["tenant_id"], integration_id=run["integration_id"]
+                )
+            row = await _dispatch.take_run(conn, run_id=run["id"], worker_id=worker_id)
+            if row is not None:
+                return ClaimedRun(**row)
+        # The limit was reached while we waited for its lock: what is the best run now?

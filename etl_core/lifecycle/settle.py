@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from etl_core.control.audit import Actor, record_event
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import Outcome, RunTally, decide
 from etl_core.store.database import Connection
@@ -69,15 +70,32 @@ async def settle_run(conn: Connection, run_id: int, *, actor: str) -> Outcome | 
         )
         await _settle.drop_payloads(conn, run_id=run_id)
         await cut_version(conn, job, run_id, actor=actor)
-        await _settle.finish_job(
-            conn,
-            job_id=job["id"],
-            succeeded=outcome.succeeded,
-            error_kind=outcome.error_kind,
-            error_message=outcome.error_message,
-            hold_reason=outcome.hold_reason,
-        )
+        await finish_job(conn, job, run_id, outcome)
         return outcome
+
+
+async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome: Outcome) -> None:
+    """What the job's row shows of the end of its run; the audit is told when its failures switched it off.
+
+    `job` is the row of `etl_jobs` before, locked by the caller's transaction.
+    """
+    after = await _settle.finish_job(
+        conn,
+        job_id=job["id"],
+        succeeded=outcome.succeeded,
+        error_kind=outcome.error_kind,
+        error_message=outcome.error_message,
+        hold_reason=outcome.hold_reason,
+    )
+    if job["active"] and not after["active"]:
+        await record_event(
+            conn,
+            "switched_off",
+            Actor("etl-tui"),
+            job_id=job["id"],
+            run_id=run_id,
+            reason=after["off_reason"],
+        )
 
 
 async def cut_version(conn: Connection, job: asyncpg.Record, run_id: int, *, actor: str) -> None:

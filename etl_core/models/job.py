@@ -109,6 +109,14 @@ class JobState(BaseModel):
     off_reason: str | None
     error_kind: str | None
     last_success_at: datetime | None
+    deadline_minutes: int | None
+    max_failures: int
+    """After so many failures in a row it is switched off."""
+    obstacle_kind: str | None
+    """paused, blackout, limited, busy: why a due job or queued run does not start; None: nothing bars it."""
+    obstacle: str | None
+    """The same in one line: `busy: acme/jira has 1 of 1 runs`."""
+    obstacle_until: datetime | None
     row_version: int
     run_id: int | None
     """The newest run: the open one while RUNNING, else the last one."""
@@ -119,6 +127,7 @@ class JobState(BaseModel):
     run_finished_at: datetime | None
     run_wait_reason: str | None
     run_ready_at: datetime | None
+    run_requested_by: str | None
     rows_extracted: int | None
     rows_new: int | None
     rows_changed: int | None

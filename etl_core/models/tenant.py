@@ -30,6 +30,8 @@ class IntegrationRow(BaseModel):
     type: str
     active: bool
     config: dict[str, Any]
+    max_runs: int | None
+    """Runs at once; None: no limit."""
     jobs: int
     ready_at: datetime | None
     wait_reason: str | None

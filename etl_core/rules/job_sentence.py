@@ -5,55 +5,52 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from etl_core.rules.clock_text import clock_text, span_text, until_text, wait_text
+from etl_core.rules.clock_text import clock_text
 from etl_core.rules.counts_text import result_sentence
-from etl_core.rules.notes import LATE_AFTER, is_retry, progress_text, running_rate, stale_text, waiting_text
+from etl_core.rules.notes import failures_text, is_near_off, progress_text, running_rate, stale_text
+from etl_core.rules.why import Why, WhyKind, why
 
 if TYPE_CHECKING:
+    from etl_core.models.health import Health
     from etl_core.models.job import JobRow
 
 _TRIGGERS = {"schedule": "by its schedule", "retry": "as a retry", "manual": "by hand"}
+_KEYS = {
+    WhyKind.OFF: "o switches it on",
+    WhyKind.HELD: "r tries it, C clears it",
+    WhyKind.SNOOZED: "C clears it",
+}
+"""The key that ends what keeps it."""
 
 
-def job_sentence(job: JobRow, now: datetime) -> str:
-    """`timeout after 30 s from api.example · failed 13:38 · retry in 18m`; times in the zone of `now`."""
-    if job.status == "RUNNING":
-        parts = _running(job, now)
+def job_sentence(job: JobRow, now: datetime, *, health: Health | None = None) -> str:
+    """`timeout after 30 s from api.example · failed 13:38 · retry in 18m`; times in the zone of `now`.
+
+    Why it does not run stands in it in the words of `why`.
+    """
+    reason = why(job, health, now)
+    if reason.kind is WhyKind.RUNNING and job.run_started_at is not None:
+        parts = _running(job, job.run_started_at, now)
+    elif job.status == "RUNNING":
+        parts = (f"run {job.run_id}" if reason.kind is not WhyKind.QUEUED else "", reason.text)
     elif job.status == "FAILED":
-        parts = _failed(job, now)
+        parts = (*_failed(job, now), *_kept(reason))
     else:
-        parts = _resting(job, now)
+        parts = (_last(job, now), stale_text(job, now), *_kept(reason))
     return " · ".join(filter(None, parts))
 
 
-def when_next(job: JobRow, now: datetime) -> str:
-    """`retry in 18m`, `next in 2m`, `due now`, `late by 4m`, or why there is no next time."""
-    if not job.active:
-        return "off, o switches it on"
-    if job.integration_id is None:
-        return "waits for an integration"
-    if job.held:
-        return "held, r tries it"
-    return _due(job.due_at, now, "retry" if is_retry(job) else "next") if job.due_at is not None else ""
+def _kept(reason: Why) -> tuple[str, str]:
+    return reason.text, _KEYS.get(reason.kind, "")
 
 
-def _due(due_at: datetime, now: datetime, what: str) -> str:
-    if now - due_at > LATE_AFTER:
-        return f"late by {span_text(now - due_at)}"
-    when = until_text(due_at, now)
-    return "due now" if when == "now" else f"{what} in {when}"
-
-
-def _running(job: JobRow, now: datetime) -> tuple[str, ...]:
+def _running(job: JobRow, started_at: datetime, now: datetime) -> tuple[str, ...]:
     run = f"run {job.run_id}" if job.run_id is not None else "run"
-    if job.run_state != "RUNNING" or job.run_started_at is None:
-        since = job.run_queued_at or now
-        return (f"{run} queued {wait_text(now - since, seconds=True)} ago", waiting_text(job, now))
     by = _TRIGGERS.get(job.run_trigger or "", "")
     rows = progress_text(job, now)
     if job.rows_expected:
         rows = f"{job.rows_extracted or 0:,} of {job.rows_expected:,} rows"
-    started = f"{run} started {clock_text(job.run_started_at, now)} {by}".rstrip()
+    started = f"{run} started {clock_text(started_at, now)} {by}".rstrip()
     return (started, rows, running_rate(job, now))
 
 
@@ -62,17 +59,14 @@ def _failed(job: JobRow, now: datetime) -> tuple[str, ...]:
     return (
         " ".join((job.error_message or job.error_kind or "failed").split()),
         f"failed {clock_text(ended, now)}" if ended else "",
-        when_next(job, now),
+        failures_text(job) if is_near_off(job) else "",
     )
 
 
-def _resting(job: JobRow, now: datetime) -> tuple[str, ...]:
+def _last(job: JobRow, now: datetime) -> str:
     last = "never ran"
     if job.last_run_started_at is not None:
         last = f"last run {clock_text(job.last_run_finished_at or job.last_run_started_at, now)}"
     if job.run_state == "SUCCEEDED":
-        last = f"{last}, {result_sentence(job)}"
-    elif job.run_state == "CANCELLED":
-        last = f"{last}, cancelled"
-    reason = job.off_reason if not job.active else job.hold_reason if job.held else None
-    return (last, stale_text(job, now), reason or "", when_next(job, now))
+        return f"{last}, {result_sentence(job)}"
+    return f"{last}, cancelled" if job.run_state == "CANCELLED" else last

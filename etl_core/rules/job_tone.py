@@ -25,9 +25,10 @@ class Tone(Enum):
 
 
 def tone_of(job: JobRow) -> Tone:
-    """How a job is shown. Off dims all but a run still going; a limited run and a held job wait."""
+    """How a job is shown. Off dims all but a run still going; a run that is barred and a held job wait."""
     if job.status == "RUNNING":
-        return Tone.WAITING if job.run_state == "QUEUED" and job.run_wait_reason else Tone.RUNNING
+        barred = job.run_state == "QUEUED" and (job.run_wait_reason or job.obstacle_kind)
+        return Tone.WAITING if barred else Tone.RUNNING
     if not job.active:
         return Tone.OFF
     if job.status == "FAILED":

@@ -8,17 +8,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from etl_core.rules.clock_text import NOTHING, ago_text, clock_text, span_text, until_text, wait_text
+from etl_core.rules.clock_text import NOTHING, ago_text, span_text, until_text, wait_text
 from etl_core.rules.counts_text import rate_text, result_parts
+from etl_core.rules.why import LATE_AFTER, WhyKind, why
 
 if TYPE_CHECKING:
+    from etl_core.models.health import Health
     from etl_core.models.job import JobRow
 
 BAR_CELLS = 8
-LATE_AFTER = timedelta(minutes=1)
-"""A job is late when it should have been claimed so long ago; schedulers look every few seconds."""
 STALE_INTERVALS = 3
 """A last success older than so many intervals is told, even when the last run is fresh."""
+WARN_FAILURES = 5
+"""From so many failures in a row on it is told when the job goes off; sooner where that comes soon."""
 
 
 def next_text(job: JobRow, now: datetime) -> str:
@@ -37,19 +39,21 @@ def is_retry(job: JobRow) -> bool:
     return job.status == "FAILED" and job.error_kind != "permanent"
 
 
-def note_text(job: JobRow, now: datetime, *, seconds: bool = False) -> str:
-    """Progress while running, why it waits, the error, or what the last run changed.
+def note_text(job: JobRow, now: datetime, *, health: Health | None = None, seconds: bool = False) -> str:
+    """Why it does not run, where more than its schedule keeps it; else progress, error or the last result.
 
     `seconds` counts a short wait in seconds: for the selected job only, for every tick costs bytes.
     """
-    if job.status == "RUNNING":
-        return _running(job, now, seconds=seconds)
-    if resting := _resting(job, now):
-        return resting
+    reason = why(job, health, now)
+    if not reason.kind.is_ordinary:
+        return reason.narrow
+    if reason.kind is WhyKind.RUNNING:
+        return progress_text(job, now)
+    if reason.kind is WhyKind.QUEUED:
+        since = now - job.run_queued_at if job.run_queued_at else timedelta()
+        return f"queued {wait_text(since, seconds=seconds)}".rstrip()
     if job.status == "FAILED":
-        return " · ".join(filter(None, (_failure(job), stale_text(job, now))))
-    if job.not_before is not None and job.not_before > now:
-        return _until("snoozed", job.not_before, now)
+        return " · ".join(filter(None, (failure_text(job), stale_text(job, now))))
     return stale_text(job, now) or _result(job)
 
 
@@ -80,45 +84,27 @@ def running_rate(job: JobRow, now: datetime) -> str:
     return rate_text(job.rows_extracted or 0, (now - job.run_started_at).total_seconds())
 
 
-def waiting_text(job: JobRow, now: datetime) -> str:
-    """Why an open run does not move: `waits: limit → 15:04`; empty when it does not wait."""
-    if job.run_state != "QUEUED" or not job.run_wait_reason:
-        return ""
-    return _until(f"waits: {job.run_wait_reason}", job.run_ready_at, now)
-
-
-def _resting(job: JobRow, now: datetime) -> str:
-    """Why a job has no next time at all; empty when it has one."""
-    if not job.active:
-        return _with_reason(f"off by {job.off_by}" if job.off_by else "off", job.off_reason)
-    if job.integration_id is None:
-        return "no integration"
-    return _until(_with_reason("held", job.hold_reason), job.held_until, now) if job.held else ""
-
-
-def _running(job: JobRow, now: datetime, *, seconds: bool) -> str:
-    if job.run_state == "RUNNING":
-        return progress_text(job, now)
-    if waiting := waiting_text(job, now):
-        return waiting
-    since = now - job.run_queued_at if job.run_queued_at else timedelta()
-    return f"queued {wait_text(since, seconds=seconds)}".rstrip()
-
-
-def _failure(job: JobRow) -> str:
+def failure_text(job: JobRow) -> str:
+    """`2 in a row: timeout`; near the end `7 in a row, off at 10: timeout`; the first one just `timeout`."""
     message = (job.error_message or "").strip().partition("\n")[0] or job.error_kind or "failed"
-    return f"{job.retry_count} in a row: {message}" if job.retry_count > 1 else message
+    if counted := failures_text(job):
+        return f"{counted}: {message}"
+    return message
+
+
+def failures_text(job: JobRow) -> str:
+    """`2 in a row`, `7 in a row, off at 10`; empty for none or the first of many."""
+    if is_near_off(job):
+        return f"{job.retry_count} in a row, off at {job.max_failures}"
+    return f"{job.retry_count} in a row" if job.retry_count > 1 else ""
+
+
+def is_near_off(job: JobRow) -> bool:
+    """Whether so many failures came in a row that the job will soon be switched off."""
+    return job.retry_count >= max(1, min(WARN_FAILURES, job.max_failures // 2))
 
 
 def _result(job: JobRow) -> str:
     if job.run_state == "SUCCEEDED":
         return " ".join(result_parts(job))
     return "cancelled" if job.run_state == "CANCELLED" else ""
-
-
-def _with_reason(text: str, reason: str | None) -> str:
-    return f"{text}: {reason}" if reason else text
-
-
-def _until(text: str, moment: datetime | None, now: datetime) -> str:
-    return f"{text} → {clock_text(moment, now)}" if moment is not None and moment > now else text

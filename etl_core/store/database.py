@@ -24,6 +24,14 @@ from etl_core.redact import redact_text, redact_url
 # Its pool tells each failed try of an outage with a traceback; whoever uses the pool tells it in a line.
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
+OUTAGES = (
+    OSError,
+    Unreachable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a long-running process may meet while the database is away; it tries again a little later."""
 OLDEST_SERVER = 15
 CONNECT_TIMEOUT = 10.0
 """How long a server may take to let us in, in seconds."""

@@ -1,8 +1,8 @@
-"""One line under the header for what concerns all jobs: no database, no worker, no scheduler."""
+"""One line under the header for what concerns all jobs: no database, no worker, no scheduler, a pause."""
 
 from __future__ import annotations
 
-from etl_core.models.health import Health
+from etl_core.models.health import Health, WidePause
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.cells import clean
 from etl_tui.app.styled_line import Piece, StyledLine
@@ -12,8 +12,9 @@ from etl_tui.app.theme import Look
 class Banner(StyledLine):
     """The gravest thing wins; a lost database says when it is tried next. Gone when all is well."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, tenant: str | None = None) -> None:
         super().__init__(look, "banner")
+        self._tenant = tenant
         self._lost: str | None = None
         self._seconds = 0
         self._health: Health | None = None
@@ -40,5 +41,18 @@ class Banner(StyledLine):
             text = "no scheduler is alive: nothing starts by itself; start one with etl-scheduler"
         elif self._health is not None and not self._health.workers_alive:
             text = "no worker is alive: runs wait in the queue; start one with etl-worker"
+        elif self._health is not None and self._health.workers_draining >= self._health.workers_alive:
+            text = "every worker is draining: runs wait in the queue; etl-tui workers list shows them"
+        elif self._health is not None:
+            text = " · ".join(_paused(pause) for pause in self._health.pauses if self._concerns(pause))
         self.display = bool(text)
         self.show([Piece(f" {glyph.glyph} {text}", self.look.tone(glyph))])
+
+    def _concerns(self, pause: WidePause) -> bool:
+        return None in (self._tenant, pause.tenant) or pause.tenant == self._tenant
+
+
+def _paused(pause: WidePause) -> str:
+    """`paused by ana: migration`, with the tenant where it is one's."""
+    place = f"{pause.tenant} " if pause.tenant else ""
+    return clean(f"{place}paused by {pause.paused_by}: {pause.reason}")

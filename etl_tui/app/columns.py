@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import NOTHING, ago_text
 from etl_core.rules.intervals import short_interval
@@ -23,10 +24,11 @@ CURSOR, NO_CURSOR = "›", " "
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a cell is told: the database's clock in the reader's zone; and whether its row is selected."""
+    """When a cell is told (the database's clock in the reader's zone), is its row selected, who is alive."""
 
     now: datetime
     selected: bool = False
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _rows(job: JobRow, _: Moment) -> str:
 
 
 def _note(job: JobRow, moment: Moment) -> str:
-    return clean(note_text(job, moment.now, seconds=moment.selected))
+    return clean(note_text(job, moment.now, health=moment.health, seconds=moment.selected))
 
 
 _NEVER = Moment(datetime.min.replace(tzinfo=UTC))

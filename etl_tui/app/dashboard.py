@@ -14,10 +14,12 @@ from etl_core.control.feed import FeedChanges
 from etl_core.errors import EtlError
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_sentence import when_next
+from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
+from etl_core.rules.why import why
 from etl_tui.app.banner import Banner
 from etl_tui.app.clock import DatabaseClock
 from etl_tui.app.columns import full_name
+from etl_tui.app.confirm_dialog import ConfirmDialog
 from etl_tui.app.details_dialog import DetailsDialog
 from etl_tui.app.grid import JobGrid
 from etl_tui.app.header import Header
@@ -48,6 +50,8 @@ class Dashboard(Screen[None]):
         Binding("r", "run_now", "run now"),
         Binding("s", "settings", "settings"),
         Binding("o", "switch", "on/off"),
+        Binding("c", "cancel", "cancel"),
+        Binding("C", "clear", "clear"),
         Binding("R,ctrl+r", "look_again", "refresh"),
         Binding("question_mark", "help", "help"),
         Binding("q", "app.quit", "quit"),
@@ -65,10 +69,12 @@ class Dashboard(Screen[None]):
         self._live = Live(source, self)
         self._paused = False
         self._header = Header(look, tenant)
-        self._banner = Banner(look)
+        self._health: Health | None = None
+        self._banner = Banner(look, tenant)
         self._heading = StyledLine(look, "heading")
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
         self._message = MessageLine(look, self._clock)
+        self._hints = KeyHints(look)
 
     def compose(self) -> ComposeResult:
         yield self._header
@@ -76,19 +82,10 @@ class Dashboard(Screen[None]):
         yield self._heading
         yield self._grid
         yield self._message
-        yield KeyHints(
-            self._look,
-            [
-                (self._look.glyphs.enter, "details"),
-                ("r", "run now"),
-                ("s", "settings"),
-                ("o", "on/off"),
-                ("?", "help"),
-                ("q", "quit"),
-            ],
-        )
+        yield self._hints
 
     def on_mount(self) -> None:
+        self._show_hints()
         self.set_interval(TICK_SECONDS, self._tick)
         self.run_worker(self._live.follow(), group="live", exclusive=True)
         self.watch(self.app, "app_focus", self._watch_app_focus, init=False)
@@ -115,14 +112,20 @@ class Dashboard(Screen[None]):
     def show_health(self, health: Health) -> None:
         """Who is alive, and the database's time."""
         self._clock.set(health.now)
-        self._header.show_health(health)
+        self._take_health(health)
         self._banner.show_health(health)
 
     def show_lost(self, error: str, seconds: int) -> None:
         """No answer from the database; what was shown last stays."""
-        self._header.show_health(None)
+        self._take_health(None)
         self._banner.show_lost(error, seconds)
         self._first_shown()
+
+    def _take_health(self, health: Health | None) -> None:
+        self._health = health
+        self._header.show_health(health)
+        self._grid.show_health(health)
+        self._message.show_health(health)
 
     def _show_jobs(self) -> None:
         jobs = sorted(
@@ -150,6 +153,23 @@ class Dashboard(Screen[None]):
     @on(JobGrid.Selected)
     def _follow_cursor(self, event: JobGrid.Selected) -> None:
         self._message.show_job(event.job)
+        self._show_hints()
+
+    def _show_hints(self) -> None:
+        """The keys that can do something to the selected job; why another cannot, its press tells."""
+        job = self._grid.selected
+        keys = [("?", "help"), ("q", "quit")]
+        if job is not None:
+            possible = [
+                ("r", "run now", why_not_run(job, self._clock.now())),
+                ("c", "cancel", why_not_cancel(job)),
+                ("C", "clear", why_not_clear(job, self._clock.now())),
+                ("s", "settings", None),
+                ("o", "on/off", None),
+            ]
+            enter = (self._look.glyphs.enter, "details")
+            keys = [enter, *((key, word) for key, word, refusal in possible if refusal is None), *keys]
+        self._hints.show_keys(keys)
 
     @on(JobGrid.LayoutChanged)
     def _draw_heading(self, event: JobGrid.LayoutChanged) -> None:
@@ -178,8 +198,30 @@ class Dashboard(Screen[None]):
             self.app.push_screen(DetailsDialog(self._source, self._look, job))
 
     def action_run_now(self) -> None:
-        if job := self._grid.selected:
+        if (job := self._grid.selected) and self._may(job, why_not_run(job, self._clock.now())):
             self._act(lambda: self._run_now(job))
+
+    def action_cancel(self) -> None:
+        if (job := self._grid.selected) and self._may(job, why_not_cancel(job)):
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self._act(lambda: self._cancel(job))
+
+            self.app.push_screen(
+                ConfirmDialog(
+                    self._look,
+                    f"Cancel · {full_name(job)}",
+                    cancel_effect(job, self._clock.now()),
+                    yes="Cancel the run",
+                    no="Let it run",
+                ),
+                answered,
+            )
+
+    def action_clear(self) -> None:
+        if (job := self._grid.selected) and self._may(job, why_not_clear(job, self._clock.now())):
+            self._act(lambda: self._clear(job))
 
     def action_switch(self) -> None:
         if job := self._grid.selected:
@@ -200,13 +242,18 @@ class Dashboard(Screen[None]):
         once = "" if job.active else "; it stays off after it"
         self._message.confirm(f"{full_name(job)}: run {run.id} is queued{once}")
 
+    async def _cancel(self, job: JobRow) -> None:
+        run = await self._source.cancel(job.id)
+        self._message.confirm(f"{full_name(job)}: run {run.id} is cancelled; what it loaded stays")
+
+    async def _clear(self, job: JobRow) -> None:
+        after = await self._source.clear(job.id)
+        self._message.confirm(f"{full_name(job)} is cleared, {self._why(after)}")
+
     async def _toggle(self, job: JobRow) -> None:
         after = await self._source.set_active(job.id, not job.active)
         if after.active:
-            coming = when_next(after, self._clock.now())
-            self._message.confirm(
-                f"{full_name(job)} is on{f', {coming}' if coming else ''}; o switches it off"
-            )
+            self._message.confirm(f"{full_name(job)} is on, {self._why(after)}; o switches it off")
         else:
             going = "; the run under way goes on to its end" if after.status == "RUNNING" else ""
             self._message.confirm(f"{full_name(job)} is off{going}; o switches it on again")
@@ -215,6 +262,15 @@ class Dashboard(Screen[None]):
         if message is not None:
             self._message.confirm(message)
             self._live.wake()
+
+    def _why(self, job: JobRow) -> str:
+        return why(job, self._health, self._clock.now()).text
+
+    def _may(self, job: JobRow, refusal: str | None) -> bool:
+        """Tells why an action is impossible before it is tried."""
+        if refusal is not None:
+            self._message.refuse(f"{full_name(job)}: {refusal}")
+        return refusal is None
 
     def _act(self, action: Callable[[], Awaitable[None]]) -> None:
         """Runs an action beside the screen; what goes wrong is a line, never the end of the dashboard."""

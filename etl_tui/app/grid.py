@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import tone_of
 from etl_tui.app.clock import DatabaseClock
@@ -68,6 +69,7 @@ class JobGrid(ScrollView, can_focus=False):
         self._look = look
         self._clock = clock
         self._many_tenants = many_tenants
+        self._health: Health | None = None
         self._jobs: list[JobRow] = []
         self._cursor = 0
         self._columns = choose_layout(80, ())
@@ -103,6 +105,10 @@ class JobGrid(ScrollView, can_focus=False):
         if self.selected is not before:
             self.post_message(self.Selected(self.selected))
 
+    def show_health(self, health: Health | None) -> None:
+        """Who is alive: why a job does not start depends on it. Drawn with the next tick."""
+        self._health = health
+
     def tick(self) -> None:
         """Draws what the clock or a change of its job made different among the visible rows."""
         for y, drawn in list(self._on_screen.items()):
@@ -130,7 +136,7 @@ class JobGrid(ScrollView, can_focus=False):
             return Strip.blank(self._columns.width, self._look.text)
         job = self._jobs[index]
         selected = index == self._cursor
-        moment = Moment(self._clock.now(), selected)
+        moment = Moment(self._clock.now(), selected, self._health)
         ticking = self._columns.ticking(job, moment)
         drawn = self._cache.get((job.id, selected))
         if drawn is not None and drawn.job is job and drawn.ticking == ticking:

@@ -20,6 +20,8 @@ _KEYS = (
     ("r", "run now; a job that is off runs once and stays off"),
     ("s", "settings: how often it runs, how soon it is retried"),
     ("o", "on or off; a run under way goes on to its end"),
+    ("c", "cancel the run, after a question; what is loaded stays"),
+    ("C", "clear failure, hold and snooze"),
     ("R, ctrl+r", "compare everything with the database now"),
     ("?", "this"),
     ("q, ctrl+c", "quit"),
@@ -27,11 +29,11 @@ _KEYS = (
 _TONES = (
     (Tone.READY, "READY", "waits for its next time"),
     (Tone.RUNNING, "RUNNING", "a run is queued or under way"),
-    (Tone.WAITING, "RUNNING", "the run waits (a rate limit)"),
+    (Tone.WAITING, "RUNNING", "the run waits: a limit, a pause, a busy integration"),
     (Tone.WAITING, "READY held", "the job waits for a person"),
     (Tone.FINISHED, "FINISHED", "just succeeded; READY again in a minute"),
     (Tone.FAILED, "FAILED", "failed; retried after the shorter interval"),
-    (Tone.OFF, "off", "switched off: runs only by hand"),
+    (Tone.OFF, "off", "switched off, by a person or after too many failures"),
 )
 _NEXT = (
     ("2m", "starts in two minutes"),

@@ -9,11 +9,14 @@ from etl_tui.app.theme import Look
 
 
 class KeyHints(StyledLine):
-    """`keys` are pairs of key and word, the most useful first: what does not fit is left out at the end."""
+    """Pairs of key and word, the most useful first: what does not fit is left out at the end."""
 
-    def __init__(self, look: Look, keys: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, look: Look) -> None:
         super().__init__(look, "hints")
-        pieces = [Piece(" ", look.text)]
+
+    def show_keys(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Drawn only when they are others than before."""
+        pieces = [Piece(" ", self.look.text)]
         for key, word in keys:
-            pieces += [Piece(key, look.title), Piece(f" {word}  ", look.dim)]
+            pieces += [Piece(key, self.look.title), Piece(f" {word}  ", self.look.dim)]
         self.show(pieces)

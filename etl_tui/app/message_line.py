@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.timer import Timer
 
+from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, tone_of
@@ -23,6 +24,7 @@ class MessageLine(StyledLine):
         super().__init__(look, "message")
         self._clock = clock
         self._job: JobRow | None = None
+        self._health: Health | None = None
         self._has_message = False
         self._timer: Timer | None = None
 
@@ -33,6 +35,10 @@ class MessageLine(StyledLine):
         if moved:
             self._end_message()
         self.tick()
+
+    def show_health(self, health: Health | None) -> None:
+        """Who is alive: why the job does not start depends on it. Told with the next tick."""
+        self._health = health
 
     def confirm(self, text: str) -> None:
         """An action was done."""
@@ -50,7 +56,7 @@ class MessageLine(StyledLine):
             self.show([Piece(" no jobs yet; etl-tui jobs add makes one", self.look.dim)])
             return
         tone = tone_of(self._job)
-        sentence = clean(job_sentence(self._job, self._clock.now()))
+        sentence = clean(job_sentence(self._job, self._clock.now(), health=self._health))
         self.show([Piece(f" {tone.glyph} ", self.look.tone(tone)), Piece(sentence, self.look.text)])
 
     def _say(self, tone: Tone, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import asyncpg
 
+from etl_core.control import interventions
 from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
@@ -33,6 +34,8 @@ class JobSource(Protocol):
     async def show_job(self, job_id: int) -> JobDetails: ...
     async def run_now(self, job_id: int) -> RunRow: ...
     async def set_active(self, job_id: int, active: bool) -> JobRow: ...
+    async def cancel(self, job_id: int) -> RunRow: ...
+    async def clear(self, job_id: int) -> JobRow: ...
     async def change_settings(
         self, job_id: int, request: JobSettingsRequest, *, expected_version: int
     ) -> JobSettingsResponse: ...
@@ -94,6 +97,16 @@ class DatabaseSource:
 
     async def set_active(self, job_id: int, active: bool) -> JobRow:
         return await self._ask(lambda conn: control.set_active(conn, job_id, active, self._actor))
+
+    async def cancel(self, job_id: int) -> RunRow:
+        return await self._ask(lambda conn: interventions.cancel(conn, job_id, self._actor))
+
+    async def clear(self, job_id: int) -> JobRow:
+        async def clear(conn: asyncpg.Connection) -> JobRow:
+            await interventions.clear(conn, job_id, self._actor)
+            return await control.read_job(conn, job_id)
+
+        return await self._ask(clear)
 
     async def change_settings(
         self, job_id: int, request: JobSettingsRequest, *, expected_version: int

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etl_tui.cli.output import Output
 
 if TYPE_CHECKING:
+    from etl_core.broker.protocol import Broker
     from etl_core.settings import Settings
     from etl_core.store.database import Connection
 
@@ -62,3 +63,25 @@ class Context:
                 raise Unreachable(f"{WENT_AWAY} ({error})") from error
             finally:
                 await asyncio.shield(conn.close())
+
+    @asynccontextmanager
+    async def broker(self) -> AsyncIterator[Broker]:
+        """The transport that the settings name; it connects when it is first asked.
+
+        Raises:
+            InvalidInput: the AMQP URL cannot be read.
+        """
+        import structlog
+
+        from etl_core.broker.open import open_broker
+        from etl_core.store.location import database_location
+
+        if not structlog.is_configured():
+            # What a transport logs would stand on stdout beside the answer; exceptions tell of errors.
+            structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+        async with database_location(self.settings) as url:
+            broker = await open_broker(self.settings, url, application_name=APPLICATION_NAME)
+            try:
+                yield broker
+            finally:
+                await asyncio.shield(broker.close())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli.parser import add_command, add_group
+from etl_tui.cli.quantities import count_or_none
 
 if TYPE_CHECKING:
     from etl_tui.cli.context import Context
@@ -52,6 +53,11 @@ def register(subparsers: Subparsers) -> None:
     add.add_argument(
         "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"
     )
+    add.add_argument(
+        "--max-runs",
+        metavar="N",
+        help="runs at once, or none; default: 1 for an API, none for files, git and synthetic",
+    )
 
 
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:
@@ -67,9 +73,17 @@ async def list_all(arguments: argparse.Namespace, context: Context) -> int:
         context.output.line("no integrations yet; `etl-tui integrations add --help` shows how to make one")
     else:
         context.output.table(
-            ("ID", "TENANT", "INTEGRATION", "TYPE", "JOBS", "NOTE"),
+            ("ID", "TENANT", "INTEGRATION", "TYPE", "JOBS", "AT ONCE", "NOTE"),
             [
-                (row.id, row.tenant, row.name, row.type, row.jobs, row.wait_reason if row.ready_at else None)
+                (
+                    row.id,
+                    row.tenant,
+                    row.name,
+                    row.type,
+                    row.jobs,
+                    row.max_runs,
+                    row.wait_reason if row.ready_at else None,
+                )
                 for row in integrations
             ],
         )
@@ -82,6 +96,9 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.control.integrations import add_integration
 
     config = read_config(arguments.config)
+    limit = {}
+    if arguments.max_runs is not None:
+        limit["max_runs"] = count_or_none("--max-runs", arguments.max_runs)
     async with context.connection() as conn:
         row = await add_integration(
             conn,
@@ -90,6 +107,7 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
             integration_type=arguments.type,
             config=config,
             actor=Actor.current(),
+            **limit,
         )
     if context.output.json:
         context.output.emit(row)

@@ -1,4 +1,4 @@
-"""`etl-tui jobs settings|enable|disable|add`: what changes a job."""
+"""`etl-tui jobs settings|enable|disable|add`: what changes a job for good."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from etl_core.errors import Conflict, ExitCode, InvalidInput
+from etl_tui.cli.quantities import count, minutes
 
 if TYPE_CHECKING:
     from etl_core.control.audit import Actor
@@ -19,20 +20,24 @@ _ATTEMPTS = 5
 
 
 async def change_settings(arguments: argparse.Namespace, context: Context) -> int:
-    """Changes intervals, integration or both in one transaction; `--json`: a JobSettingsResponse."""
+    """Changes what is given in one transaction; `--json`: a JobSettingsResponse."""
     from etl_core.control.audit import Actor
-    from etl_core.control.jobs import assign_integration, find_job
+    from etl_core.control.jobs import assign_integration, find_job, show_job
 
-    schedule = _minutes("--schedule", arguments.schedule)
-    retry = _minutes("--retry", arguments.retry)
+    schedule = minutes("--schedule", arguments.schedule)
+    retry = minutes("--retry", arguments.retry)
     integration: str | None = arguments.integration
-    if schedule is None and retry is None and integration is None:
-        raise InvalidInput("jobs settings: nothing to change; give --schedule, --retry or --integration")
+    deadline, max_failures = arguments.deadline, arguments.max_failures
+    if all(given is None for given in (schedule, retry, integration, deadline, max_failures)):
+        raise InvalidInput(
+            "jobs settings: nothing to change; give --schedule, --retry, --integration, --deadline "
+            "or --max-failures"
+        )
     actor = Actor.current()
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
-        async with conn.transaction():  # both or nothing
-            told = []
+        async with conn.transaction():  # all or nothing
+            told = await _change_limits(conn, job_id, deadline, max_failures, actor)
             if integration is not None:
                 job = await assign_integration(conn, job_id, integration, actor)
                 told.append(f"{job.tenant}/{job.job_name} reads from {job.integration}")
@@ -40,13 +45,32 @@ async def change_settings(arguments: argparse.Namespace, context: Context) -> in
                 response = await _change_intervals(conn, job_id, schedule, retry, actor)
                 told.append(response.message)
             else:
-                response = _unchanged_intervals(job)
+                response = _unchanged_intervals(await show_job(conn, job_id))
     response = response.model_copy(update={"message": "; ".join(told)})
     if context.output.json:
         context.output.emit(response)
     else:
         context.output.line(response.message)
     return ExitCode.DONE
+
+
+async def _change_limits(
+    conn: Connection, job_id: int, deadline: str | None, max_failures: str | None, actor: Actor
+) -> list[str]:
+    """Sets what is given, and says it."""
+    from etl_core.control.job_limits import set_deadline, set_max_failures
+    from etl_core.rules.intervals import humanise_minutes
+
+    told = []
+    if deadline is not None:
+        longest = None if deadline.strip().lower() == "none" else minutes("--deadline", deadline)
+        await set_deadline(conn, job_id, longest, actor)
+        told.append(f"a run ends after {humanise_minutes(longest)}" if longest else "no deadline")
+    if max_failures is not None:
+        most = count("--max-failures", max_failures)
+        await set_max_failures(conn, job_id, most, actor)
+        told.append(f"off after {most:,} failure{'' if most == 1 else 's'} in a row")
+    return told
 
 
 async def _change_intervals(
@@ -111,8 +135,8 @@ async def add(arguments: argparse.Namespace, context: Context) -> int:
     tenant, slash, name = arguments.job.partition("/")
     if not (slash and tenant and name):
         raise InvalidInput(f"{arguments.job!r}: name the new job as TENANT/JOB, like acme/payments")
-    schedule = _minutes("--schedule", arguments.schedule)
-    retry = _minutes("--retry", arguments.retry)
+    schedule = minutes("--schedule", arguments.schedule)
+    retry = minutes("--retry", arguments.retry)
     if schedule is None:
         raise InvalidInput("--schedule is needed")
     if retry is None:  # a schedule of 10 minutes must not fail on a default that nobody gave
@@ -147,23 +171,3 @@ def _unchanged_intervals(job: JobDetails) -> JobSettingsResponse:
         schedule_interval_minutes=job.schedule_interval_minutes,
         retry_interval_minutes=job.retry_interval_minutes,
     )
-
-
-def _minutes(option: str, text: str | None) -> int | None:
-    """The minutes that an option gives, None when it is not given.
-
-    Raises:
-        InvalidInput: it cannot be read, or is less than one minute or more than ten years.
-    """
-    if text is None:
-        return None
-    from etl_core.models.job import TEN_YEARS_MINUTES
-    from etl_core.rules.intervals import parse_interval
-
-    try:
-        minutes = parse_interval(text)
-    except (ValueError, ArithmeticError) as error:
-        raise InvalidInput(f"{option}: {error}") from None
-    if not 1 <= minutes <= TEN_YEARS_MINUTES:
-        raise InvalidInput(f"{option} {text}: an interval is 1 minute to ten years")
-    return minutes

@@ -1,4 +1,4 @@
-"""`etl-tui jobs`: the grammar, and the commands that read; `job_changes` and `job_run` hold the others."""
+"""`etl-tui jobs`: the grammar, and the commands that read; the `job_*` modules hold the others."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import json
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
-from etl_tui.cli import job_changes, job_run
+from etl_tui.cli import job_changes, job_interventions, job_run, job_why
 from etl_tui.cli.output import harmless
 from etl_tui.cli.parser import add_command, add_group
+from etl_tui.cli.runs import print_runs
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from etl_core.models.health import Health
     from etl_core.models.job import JobDetails, JobRow
-    from etl_core.models.run import RunRow
     from etl_tui.cli.context import Context
     from etl_tui.cli.parser import Subparsers
 
@@ -28,7 +29,7 @@ _INTERVAL = "minutes, or 90m, 6h, 2 days; at most ten years"
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `jobs list|show|run|enable|disable|settings|add`."""
+    """Adds all of `jobs`."""
     group = add_group(subparsers, "jobs", "list, show, run and change jobs")
 
     listing = add_command(
@@ -95,14 +96,17 @@ def register(subparsers: Subparsers) -> None:
         group,
         "settings",
         job_changes.change_settings,
-        summary="change a job's intervals, or the integration it reads from",
-        description="Changes what is given and leaves the rest. The retry interval must be the shorter one.",
+        summary="change a job's intervals, its limits, or the integration it reads from",
+        description="Changes what is given and leaves the rest. The retry interval must be the shorter one.\n"
+        "A run past its deadline is ended FAILED; after so many failures in a row the job goes off.",
         example="etl-tui jobs settings acme/GitHub --schedule 4h --retry 15m --integration github",
     )
     _add_job(settings)
     settings.add_argument("--schedule", metavar="MIN", help=f"run every so often: {_INTERVAL}")
     settings.add_argument("--retry", metavar="MIN", help="after a failure, try again so much later")
     settings.add_argument("--integration", metavar="NAME", help="an integration of the job's own tenant")
+    settings.add_argument("--deadline", metavar="MIN", help="how long a run may take, like 2h; or none")
+    settings.add_argument("--max-failures", metavar="N", help="off after so many failures in a row (10)")
 
     add = add_command(
         group,
@@ -115,6 +119,9 @@ def register(subparsers: Subparsers) -> None:
     add.add_argument("--integration", required=True, metavar="NAME", help="what it reads from")
     add.add_argument("--schedule", metavar="MIN", default="360", help=f"run every so often: {_INTERVAL} (6h)")
     add.add_argument("--retry", metavar="MIN", help="after a failure, try again so much later (15m, or less)")
+
+    job_interventions.register(group)
+    job_why.register(group)
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +146,7 @@ async def list_all(arguments: argparse.Namespace, context: Context) -> int:
     elif not jobs:
         context.output.line("no jobs yet; `etl-tui tenants add NAME` makes a tenant with its four jobs")
     else:
-        _print_table(shown, health.now.astimezone(), context)
+        _print_table(shown, health, context)
         if not (health.workers_alive and health.schedulers_alive):
             context.output.notice(f"nothing runs by itself now: {_who_is_missing(health.workers_alive)}")
     return ExitCode.DONE
@@ -153,11 +160,12 @@ def _who_is_missing(workers: int) -> str:
     )
 
 
-def _print_table(jobs: list[JobRow], now: datetime, context: Context) -> None:
+def _print_table(jobs: list[JobRow], health: Health, context: Context) -> None:
     from etl_core.rules.clock_text import ago_text
     from etl_core.rules.intervals import short_interval
     from etl_core.rules.notes import next_text, note_text
 
+    now = health.now.astimezone()
     context.output.table(
         ("ID", "STATUS", "JOB", "EVERY", "RETRY", "LAST RUN", "NEXT", "NOTE"),
         [
@@ -169,7 +177,7 @@ def _print_table(jobs: list[JobRow], now: datetime, context: Context) -> None:
                 short_interval(job.retry_interval_minutes),
                 ago_text(job.last_run_finished_at or job.last_run_started_at, now),
                 next_text(job, now),
-                note_text(job, now),
+                note_text(job, now, health=health),
             )
             for job in jobs
         ],
@@ -186,32 +194,34 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
         job = await show_job(conn, job_id)
         runs = await list_runs(conn, job_id, limit=RECENT_RUNS)
-        now = (await JobFeed(conn).read_health()).now.astimezone()
+        health = await JobFeed(conn).read_health()
     if context.output.json:
         context.output.emit(job)
         return ExitCode.DONE
-    _print_details(job, now, context)
+    now = health.now.astimezone()
+    _print_details(job, health, now, context)
     if runs:
         context.output.line()
-        _print_runs(runs, now, context)
+        print_runs(runs, now, context)
     return ExitCode.DONE
 
 
-def _print_details(job: JobDetails, now: datetime, context: Context) -> None:
+def _print_details(job: JobDetails, health: Health, now: datetime, context: Context) -> None:
     from etl_core.rules.clock_text import ago_text, clock_text
     from etl_core.rules.intervals import humanise_minutes
+    from etl_core.rules.why import why
 
     on = "on" if job.active else f"off{f', by {job.off_by}' if job.off_by else ''}"
-    held = (job.hold_reason or "by a person") if job.held else None
     context.output.fields(
         [
             ("job", f"{job.tenant}/{job.job_name} ({job.id})"),
             ("status", f"{job.status}, {on}"),
-            ("off because", job.off_reason),
-            ("held", held),
+            ("why", why(job, health, now).text),
             ("every", humanise_minutes(job.schedule_interval_minutes)),
             ("retry after", humanise_minutes(job.retry_interval_minutes)),
             ("integration", f"{job.integration} ({job.integration_type})" if job.integration else "none"),
+            ("deadline", humanise_minutes(job.deadline_minutes) if job.deadline_minutes else "none"),
+            ("off after", f"{job.max_failures:,} failure{'' if job.max_failures == 1 else 's'} in a row"),
             ("due", clock_text(job.due_at, now) if job.due_at else None),
             ("last started", ago_text(job.last_run_started_at, now)),
             ("last finished", ago_text(job.last_run_finished_at, now)),
@@ -223,23 +233,3 @@ def _print_details(job: JobDetails, now: datetime, context: Context) -> None:
     )
     if job.checkpoint_data:
         context.output.line(harmless(json.dumps(job.checkpoint_data, indent=2, ensure_ascii=False)))
-
-
-def _print_runs(runs: list[RunRow], now: datetime, context: Context) -> None:
-    from etl_core.rules.clock_text import ago_text
-    from etl_core.rules.counts_text import result_sentence
-
-    context.output.table(
-        ("RUN", "STATE", "TRIGGER", "QUEUED", "RECORDS", "RESULT"),
-        [
-            (
-                run.id,
-                run.state,
-                run.trigger,
-                ago_text(run.queued_at, now),
-                run.rows_extracted,
-                run.error_message or (result_sentence(run) if run.state == "SUCCEEDED" else run.wait_reason),
-            )
-            for run in runs
-        ],
-    )

@@ -14,11 +14,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from etl_core.errors import ExitCode, InvalidInput
-from etl_tui.cli import db, demo, doctor, integrations, jobs, tenants
+from etl_tui.cli import (
+    db,
+    demo,
+    doctor,
+    integrations,
+    jobs,
+    limits,
+    pauses,
+    queues,
+    runs,
+    tenants,
+    windows,
+    workers,
+)
 from etl_tui.cli.context import Context
 from etl_tui.cli.failures import INTERRUPTED, READER_GONE, report
 from etl_tui.cli.output import Output, ReaderGone
 from etl_tui.cli.parser import PROGRAM, Handler, Parser
+
+_GROUPS = (db, jobs, runs, tenants, integrations, pauses, limits, windows, workers, queues, doctor, demo)
+"""In the order of the help."""
 
 EPILOG = """\
 a job is named by its id or by TENANT/JOB_NAME; from nothing to a first run:
@@ -63,7 +79,7 @@ def build_parser() -> Parser:
     parser.add_argument("--ascii", action="store_true", help="dashboard: no glyphs beyond ASCII")
     parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for module in (db, jobs, tenants, integrations, doctor, demo):  # the order of the help
+    for module in _GROUPS:
         module.register(subparsers)
     return parser
 

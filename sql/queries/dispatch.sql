@@ -2,49 +2,113 @@
 -- them at once: SKIP LOCKED divides the work, guards make each transition happen once.
 
 -- name: claim_capacity(lost_after)$
--- How many jobs may be claimed now: twice the free slots alive, less the queued runs that could start; 0 when no
--- worker is alive. lost_after is a number of seconds.
+-- How many jobs may be claimed now: twice the free slots of the workers that are alive and not draining, less the
+-- queued runs that could start, and no more than the limit of all leaves room for; 0 when no worker is alive.
+-- lost_after is a number of seconds.
+WITH ready AS MATERIALIZED (
+    SELECT dispatch_obstacle(q.job_id, q.trigger = 'manual') ->> 'kind' AS obstacle
+    FROM job_runs AS q
+    WHERE q.state = 'QUEUED' AND q.ready_at <= now()
+)
+
 SELECT
     greatest(
         0,
-        2 * (coalesce(sum(w.slots), 0) - (SELECT count(*) FROM job_runs WHERE state = 'RUNNING'))
-        - (SELECT count(*) FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now())
+        least(
+            2 * (
+                SELECT coalesce(sum(greatest(0, w.slots - held.runs)), 0)
+                FROM workers AS w
+                CROSS JOIN LATERAL (
+                    SELECT count(*) AS runs FROM job_runs AS r WHERE r.worker_id = w.id AND r.state = 'RUNNING'
+                ) AS held
+                WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.draining_by IS NULL
+                    AND w.heartbeat_at > now() - make_interval(secs => :lost_after)
+            ) - (SELECT count(*) FROM ready WHERE obstacle IS NULL),
+            l.max_runs - (SELECT count(*) FROM job_runs WHERE l.max_runs > 0 AND state = 'RUNNING')
+            - (SELECT count(*) FROM ready WHERE obstacle IS NULL OR obstacle = 'busy')
+        )
     )::integer
-FROM workers AS w
-WHERE w.stopped_at IS NULL AND w.lost_at IS NULL
-    AND w.heartbeat_at > now() - make_interval(secs => :lost_after);
+FROM dispatch_limits AS l;
 
 -- name: claim_due(at_most)
 -- Takes due jobs: RUNNING, with a QUEUED run each. Fair between tenants (each gets a turn before one gets two),
--- oldest due first within one. A job with an open run is left alone: one contradictory row would otherwise stop
--- all dispatch (m). It is passed over before the limit counts, and looked at again once the row is locked.
-WITH turns AS (
+-- oldest due first within one; no more of an integration or tenant than its limit leaves room for; nothing of what
+-- is paused, blacked out or limited by its source. A job with an open run is left alone: one contradictory row would
+-- otherwise stop all dispatch (m). Limits are looked at here to spare vain claims; they bind when a worker claims.
+-- What is parked, paused or blacked out takes no room: its neighbours go on.
+WITH open_runs AS MATERIALIZED (
+    SELECT j.integration_id, r.tenant_id
+    FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
+    WHERE r.state = 'RUNNING'
+        OR (
+            r.state = 'QUEUED' AND r.ready_at <= now()
+            AND coalesce(dispatch_obstacle(r.job_id, r.trigger = 'manual') ->> 'kind', 'busy') = 'busy'
+        )
+),
+
+windows AS MATERIALIZED (
+    SELECT w.tenant_id, w.integration_id, w.job_id
+    FROM blackout_windows AS w
+    WHERE window_end(w, now()) IS NOT NULL
+),
+
+rooms AS (
     SELECT
-        d.id, d.due_at,
-        row_number() OVER (PARTITION BY t.id ORDER BY d.due_at, d.id) AS turn
-    FROM tenants AS t
+        i.id AS integration_id, i.tenant_id,
+        least(
+            :at_most,
+            i.max_runs - (SELECT count(*) FROM open_runs AS o WHERE i.max_runs > 0 AND o.integration_id = i.id)
+        ) AS room,
+        t.max_runs
+        - (SELECT count(*) FROM open_runs AS o WHERE t.max_runs > 0 AND o.tenant_id = t.id) AS tenant_room
+    FROM integrations AS i INNER JOIN tenants AS t ON i.tenant_id = t.id
+    WHERE EXISTS (SELECT FROM etl_jobs AS j WHERE j.due_at <= now())
+        AND (i.ready_at IS NULL OR i.ready_at <= now())
+        AND NOT EXISTS (
+            SELECT FROM pauses AS p
+            WHERE (p.tenant_id IS NULL OR p.tenant_id = i.tenant_id)
+                AND (p.integration_id IS NULL OR p.integration_id = i.id)
+        )
+        AND NOT EXISTS (
+            SELECT FROM windows AS w
+            WHERE w.tenant_id = i.tenant_id AND w.job_id IS NULL
+                AND (w.integration_id IS NULL OR w.integration_id = i.id)
+        )
+),
+
+turns AS (
+    SELECT
+        d.id, d.due_at, r.tenant_room,
+        row_number() OVER (PARTITION BY r.tenant_id ORDER BY d.due_at, d.id) AS turn
+    FROM rooms AS r
     CROSS JOIN LATERAL (
         SELECT j.id, j.due_at
         FROM etl_jobs AS j
-        WHERE j.tenant_id = t.id AND j.due_at <= now()
+        WHERE j.integration_id = r.integration_id AND j.due_at <= now()
+            AND NOT EXISTS (SELECT FROM windows AS w WHERE w.job_id = j.id)
             AND NOT EXISTS (
-                SELECT FROM job_runs AS r
-                WHERE r.job_id = j.id AND r.state IN ('QUEUED', 'RUNNING')
+                SELECT FROM job_runs AS o
+                WHERE o.job_id = j.id AND o.state IN ('QUEUED', 'RUNNING')
             )
         ORDER BY j.due_at
-        LIMIT :at_most
+        LIMIT greatest(0, r.room)
     ) AS d
 ),
 
 chosen AS (
     SELECT j.id, j.tenant_id, j.status
     FROM etl_jobs AS j
-    WHERE j.id IN (SELECT id FROM turns ORDER BY turn, due_at, id LIMIT :at_most)
-        AND j.due_at <= now()
-        AND NOT EXISTS (
-            SELECT FROM job_runs AS r
-            WHERE r.job_id = j.id AND r.state IN ('QUEUED', 'RUNNING')
-        )
+    WHERE j.id IN (
+        SELECT id FROM turns
+        WHERE tenant_room IS NULL OR turn <= tenant_room
+        ORDER BY turn, due_at, id
+        LIMIT :at_most
+    )
+    AND j.due_at <= now()
+    AND NOT EXISTS (
+        SELECT FROM job_runs AS r
+        WHERE r.job_id = j.id AND r.state IN ('QUEUED', 'RUNNING')
+    )
     FOR NO KEY UPDATE OF j SKIP LOCKED
 ),
 
@@ -63,29 +127,52 @@ RETURNING id, job_id;
 -- Seconds until the next job falls due that is not due yet; null when there is none.
 SELECT extract(EPOCH FROM min(due_at) - now())::float FROM etl_jobs WHERE due_at > now();
 
--- name: claim_run(worker_id)^
--- The best ready run, for this worker: a person's first, then the one that waits longest. Raises its lease.
--- Nothing for a worker that was taken for lost and does not know it yet: that would cost the run a second loss.
-WITH best AS (
-    SELECT r.id
-    FROM job_runs AS r
-    WHERE r.state = 'QUEUED' AND r.ready_at <= now()
-        AND EXISTS (
-            SELECT FROM workers AS w
-            WHERE w.id = :worker_id AND w.lost_at IS NULL AND w.stopped_at IS NULL
-        )
-    ORDER BY (r.trigger <> 'manual'), r.ready_at, r.id
-    LIMIT 1
-    FOR NO KEY UPDATE OF r SKIP LOCKED
-),
+-- name: pick_run(worker_id)^
+-- The best run that could start: a person's first, then the one that waits longest. Holds it; others skip it.
+-- is_limited: it must be looked at again under the locks of its limits, for two claims at once both pass a count (m).
+-- A worker that is to drain, or was taken for lost, gets none.
+SELECT
+    r.id, r.job_id, r.tenant_id, j.integration_id,
+    (i.max_runs IS NOT NULL OR t.max_runs IS NOT NULL OR (SELECT l.max_runs IS NOT NULL FROM dispatch_limits AS l))
+    AS is_limited
+FROM job_runs AS r
+INNER JOIN etl_jobs AS j ON r.job_id = j.id
+INNER JOIN tenants AS t ON r.tenant_id = t.id
+LEFT JOIN integrations AS i ON j.integration_id = i.id
+WHERE r.state = 'QUEUED' AND r.ready_at <= now()
+    AND EXISTS (
+        SELECT FROM workers AS w
+        WHERE w.id = :worker_id AND w.draining_by IS NULL AND w.lost_at IS NULL AND w.stopped_at IS NULL
+    )
+    AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
+ORDER BY (r.trigger <> 'manual'), r.ready_at, r.id
+LIMIT 1
+FOR NO KEY UPDATE OF r SKIP LOCKED;
 
-claimed AS (
+-- name: lock_limits(tenant_id, integration_id)$
+-- Holds the rows whose limits bind this run, always in this order: all, tenant, integration.
+WITH
+everything AS (SELECT l.only_row FROM dispatch_limits AS l WHERE l.max_runs IS NOT NULL FOR NO KEY UPDATE),
+
+tenant AS (
+    SELECT t.id FROM tenants AS t
+    WHERE t.id = :tenant_id AND t.max_runs IS NOT NULL AND (SELECT count(*) FROM everything) >= 0
+    FOR NO KEY UPDATE
+)
+
+SELECT i.id FROM integrations AS i
+WHERE i.id = :integration_id AND i.max_runs IS NOT NULL AND (SELECT count(*) FROM tenant) >= 0
+FOR NO KEY UPDATE;
+
+-- name: take_run(run_id, worker_id)^
+-- Gives a held run to a worker and raises its lease; no row when a limit has been reached meanwhile. A statement of
+-- its own, after the locks, so that it sees what the others committed.
+WITH claimed AS (
     UPDATE job_runs AS r
     SET state = 'RUNNING', lease = r.lease + 1, worker_id = :worker_id, wait_reason = NULL,
         started_at = coalesce(r.started_at, now())
-    FROM best
-    WHERE r.id = best.id
-    RETURNING r.id, r.job_id, r.tenant_id, r.lease, r.losses, r.extract_done, r.options, r.trigger
+    WHERE r.id = :run_id AND r.state = 'QUEUED' AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
+    RETURNING r.id, r.job_id, r.tenant_id, r.lease, r.worker_id, r.losses, r.extract_done, r.options, r.trigger
 )
 
 SELECT

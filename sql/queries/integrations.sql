@@ -3,7 +3,7 @@
 -- name: list_integrations(tenant)
 -- All integrations (of one tenant, or of all when null) by tenant and name, each with how many jobs use it.
 SELECT
-    i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.ready_at, i.wait_reason,
+    i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.max_runs, i.ready_at, i.wait_reason,
     (SELECT count(*) FROM etl_jobs AS j WHERE j.integration_id = i.id) AS jobs
 FROM integrations AS i INNER JOIN tenants AS t ON i.tenant_id = t.id
 WHERE :tenant::text IS NULL OR t.name = :tenant
@@ -12,15 +12,15 @@ ORDER BY t.name, i.name;
 -- name: integration_by_id(integration_id)^
 -- One integration.
 SELECT
-    i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.ready_at, i.wait_reason,
+    i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.max_runs, i.ready_at, i.wait_reason,
     (SELECT count(*) FROM etl_jobs AS j WHERE j.integration_id = i.id) AS jobs
 FROM integrations AS i INNER JOIN tenants AS t ON i.tenant_id = t.id
 WHERE i.id = :integration_id;
 
--- name: add_integration(tenant_id, integration_name, integration_type, config)$
+-- name: add_integration(tenant_id, integration_name, integration_type, config, max_runs)$
 -- The new integration; null when the tenant has one of this name, added by a concurrent command too.
-INSERT INTO integrations (tenant_id, name, type, config)
-VALUES (:tenant_id, :integration_name, :integration_type, :config)
+INSERT INTO integrations (tenant_id, name, type, config, max_runs)
+VALUES (:tenant_id, :integration_name, :integration_type, :config, :max_runs)
 ON CONFLICT (name, tenant_id) DO NOTHING
 RETURNING id;
 

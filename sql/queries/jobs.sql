@@ -25,6 +25,13 @@ SELECT j.id, j.row_version
 FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
 WHERE :tenant::text IS NULL OR t.name = :tenant;
 
+-- name: list_obstacles(tenant)
+-- What bars each job that is due, or whose run is queued, right now; others have none.
+SELECT o.id, o.obstacle_kind, o.obstacle, o.obstacle_until
+FROM job_overview AS o
+WHERE o.obstacle_kind IS NOT NULL AND (o.due_at <= now() OR o.status = 'RUNNING')
+    AND (:tenant::text IS NULL OR o.tenant = :tenant);
+
 -- name: job_by_id(job_id)^
 -- One job with its document.
 SELECT o.*, j.checkpoint_data
@@ -72,10 +79,19 @@ SET schedule_interval_minutes = :schedule_minutes, retry_interval_minutes = :ret
 WHERE id = :job_id AND (:expected_version::bigint IS NULL OR row_version = :expected_version)
 RETURNING id, schedule_interval_minutes, retry_interval_minutes;
 
+-- name: set_deadline(job_id, minutes)!
+-- How long a run of the job may take; null: as long as it needs. The caller holds the job.
+UPDATE etl_jobs SET deadline_minutes = :minutes WHERE id = :job_id;
+
+-- name: set_max_failures(job_id, count)!
+-- After so many failures in a row the job is switched off. The caller holds the job.
+UPDATE etl_jobs SET max_failures = :count WHERE id = :job_id;
+
 -- name: change_active(job_id, active, changed_by, reason)!
--- On or off; off remembers who and why.
+-- On or off; off remembers who and why. Switched on again after too many failures, the job starts counting anew.
 UPDATE etl_jobs
 SET active = :active,
+    retry_count = CASE WHEN :active AND off_by = 'etl-tui' THEN 0 ELSE retry_count END,
     off_by = CASE WHEN :active THEN NULL ELSE :changed_by::text END,
     off_reason = CASE WHEN :active THEN NULL ELSE :reason::text END
 WHERE id = :job_id;

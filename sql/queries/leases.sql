@@ -12,18 +12,19 @@ FROM etl_jobs AS j
 WHERE j.id = (SELECT r.job_id FROM job_runs AS r WHERE r.id = :run_id)
 FOR NO KEY UPDATE;
 
--- name: lock_leased_run(run_id, lease)$
--- Holds the run if this lease still holds it; null when the holder was fenced.
+-- name: lock_leased_run(run_id, lease, worker_id)$
+-- Holds the run if this worker still has it under this lease; null when it was fenced. The worker too: a server that
+-- lost its last commits (a failover to an asynchronous standby) may give the same lease twice.
 SELECT id FROM job_runs
-WHERE id = :run_id AND lease = :lease AND state = 'RUNNING'
+WHERE id = :run_id AND lease = :lease AND worker_id = :worker_id AND state = 'RUNNING'
 FOR NO KEY UPDATE;
 
--- name: lock_leased_batch(run_id, seq, lease)$
--- Holds the batch if this lease still holds it and its lane is loaded up to it; null when the holder was fenced, or
+-- name: lock_leased_batch(run_id, seq, lease, worker_id)$
+-- Holds the batch if this worker still has it under this lease and its lane is loaded up to it; null when the holder was fenced, or
 -- when the database lost the commit of an earlier batch (a failover to a replica that was behind).
 SELECT b.seq FROM run_batches AS b
 WHERE
-    b.run_id = :run_id AND b.seq = :seq AND b.lease = :lease AND b.state = 'LEASED'
+    b.run_id = :run_id AND b.seq = :seq AND b.lease = :lease AND b.worker_id = :worker_id AND b.state = 'LEASED'
     AND NOT EXISTS (
         SELECT FROM run_batches AS earlier
         WHERE

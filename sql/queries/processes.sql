@@ -57,3 +57,50 @@ ORDER BY r.id;
 -- Other clients of this database.
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
+
+-- name: list_workers(lost_after)
+-- Workers alive, or gone within the last hour, newest first, with what each works on.
+SELECT
+    w.id, w.host, w.pid, w.version, w.stages, w.slots, w.started_at, w.draining_by,
+    extract(EPOCH FROM now() - w.heartbeat_at)::float AS heartbeat_age_seconds,
+    CASE
+        WHEN w.stopped_at IS NOT NULL THEN 'stopped'
+        WHEN w.lost_at IS NOT NULL THEN 'lost'
+        WHEN w.heartbeat_at < now() - make_interval(secs => :lost_after) THEN 'silent'
+        WHEN w.draining_by IS NOT NULL THEN 'draining'
+        ELSE 'alive'
+    END AS state,
+    coalesce(held.runs, '{}') AS runs
+FROM workers AS w
+LEFT JOIN LATERAL (
+    SELECT array_agg(
+        format('%s/%s (run %s since %s)', t.name, j.job_name, r.id, to_char(r.started_at, 'HH24:MI:SS')) ORDER BY r.id
+    ) AS runs
+    FROM job_runs AS r
+    INNER JOIN etl_jobs AS j ON r.job_id = j.id
+    INNER JOIN tenants AS t ON r.tenant_id = t.id
+    WHERE r.worker_id = w.id AND r.state = 'RUNNING'
+) AS held ON true
+WHERE coalesce(w.stopped_at, w.lost_at, 'infinity') > now() - interval '1 hour'
+ORDER BY w.id DESC;
+
+-- name: drain_worker(worker_id, draining_by)^
+-- It finishes what it holds and takes no more; null draining_by lets it work again. No row: not alive.
+UPDATE workers SET draining_by = :draining_by
+WHERE id = :worker_id AND stopped_at IS NULL AND lost_at IS NULL
+RETURNING id, host, pid;
+
+-- name: list_stages()
+-- What is ready for each stage, and how long the oldest has waited.
+SELECT 'extract' AS stage, count(*) AS ready, extract(EPOCH FROM now() - min(ready_at))::float AS oldest_age_seconds
+FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()
+UNION ALL
+SELECT s.stage, count(b.run_id), extract(EPOCH FROM now() - min(b.stored_at))::float
+FROM (VALUES ('transform'), ('load')) AS s (stage)
+LEFT JOIN run_batches AS b ON b.stage = s.stage AND b.state = 'WAITING'
+GROUP BY s.stage
+ORDER BY 1;
+
+-- name: wake_scheduler_when_due(channel)$
+-- A slot is free: somebody may claim at once what is due. Guarded: a commit with a NOTIFY takes a server-wide lock (m).
+SELECT pg_notify(:channel, '') WHERE EXISTS (SELECT FROM etl_jobs WHERE due_at <= now());

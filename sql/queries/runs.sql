@@ -12,16 +12,46 @@ SELECT * FROM run_overview WHERE job_id = :job_id ORDER BY id DESC LIMIT :at_mos
 -- The open run of a job, if it has one.
 SELECT * FROM run_overview WHERE job_id = :job_id AND state IN ('QUEUED', 'RUNNING');
 
+-- name: read_clock()$
+-- The database's time.
+SELECT now();
+
 -- name: read_health()^
--- Who is alive, by the database clock; silent for 15 s counts as dead.
+-- Who is alive, by the database clock (silent for 15 s counts as dead), what room there is, what is paused as a whole.
 SELECT
     now() AS now,
     current_database() AS database,
+    w.workers_alive, w.workers_draining, w.worker_last_seen, w.slots,
+    s.schedulers_alive, s.scheduler_last_seen,
+    (SELECT count(*) FROM job_runs WHERE state = 'RUNNING') AS slots_taken,
+    (SELECT count(*) FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()) AS runs_queued,
     (
-        SELECT count(*) FROM workers
-        WHERE stopped_at IS NULL AND lost_at IS NULL AND heartbeat_at > now() - interval '15 seconds'
-    ) AS workers_alive,
-    (
-        SELECT count(*) FROM schedulers
-        WHERE stopped_at IS NULL AND heartbeat_at > now() - interval '15 seconds'
-    ) AS schedulers_alive;
+        SELECT coalesce(
+            jsonb_agg(
+                jsonb_build_object('tenant', t.name, 'paused_by', p.paused_by, 'reason', p.reason)
+                ORDER BY t.name NULLS FIRST
+            ), '[]'
+        )
+        FROM pauses AS p LEFT JOIN tenants AS t ON p.tenant_id = t.id
+        WHERE p.integration_id IS NULL
+    ) AS pauses
+FROM (
+    SELECT
+        count(*) FILTER (WHERE alive) AS workers_alive,
+        count(*) FILTER (WHERE alive AND draining_by IS NOT NULL) AS workers_draining,
+        coalesce(sum(slots) FILTER (WHERE alive AND draining_by IS NULL), 0) AS slots,
+        max(heartbeat_at) AS worker_last_seen
+    FROM (
+        SELECT
+            slots, draining_by, heartbeat_at,
+            stopped_at IS NULL AND lost_at IS NULL AND heartbeat_at > now() - interval '15 seconds' AS alive
+        FROM workers
+    ) AS each_worker
+) AS w
+CROSS JOIN (
+    SELECT
+        count(*) FILTER (WHERE stopped_at IS NULL AND heartbeat_at > now() - interval '15 seconds')
+            AS schedulers_alive,
+        max(greatest(heartbeat_at, stopped_at)) AS scheduler_last_seen
+    FROM schedulers
+) AS s;

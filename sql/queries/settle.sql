@@ -39,10 +39,18 @@ WHERE id = :run_id;
 -- What was not loaded is not needed any more: the next run reads it again from the checkpoint.
 DELETE FROM batch_payloads WHERE run_id = :run_id;
 
--- name: finish_job(job_id, succeeded, error_kind, error_message, hold_reason)!
--- FINISHED or FAILED. retry_count counts failures in a row; success clears a hold.
+-- name: finish_job(job_id, succeeded, error_kind, error_message, hold_reason)^
+-- FINISHED or FAILED. retry_count counts failures in a row; success clears a hold. So many failures in a row as
+-- max_failures switch the job off.
 UPDATE etl_jobs
-SET status = CASE WHEN :succeeded THEN 'FINISHED' ELSE 'FAILED' END,
+SET active = active AND (:succeeded OR retry_count + 1 < max_failures),
+    off_by = CASE WHEN active AND NOT :succeeded AND retry_count + 1 >= max_failures THEN 'etl-tui' ELSE off_by END,
+    off_reason = CASE
+        WHEN active AND NOT :succeeded AND retry_count + 1 >= max_failures
+            THEN format('%s failures in a row: %s', retry_count + 1, :error_message::text)
+        ELSE off_reason
+    END,
+    status = CASE WHEN :succeeded THEN 'FINISHED' ELSE 'FAILED' END,
     last_run_finished_at = now(),
     last_success_at = CASE WHEN :succeeded THEN now() ELSE last_success_at END,
     error_kind = :error_kind,
@@ -52,7 +60,8 @@ SET status = CASE WHEN :succeeded THEN 'FINISHED' ELSE 'FAILED' END,
     hold_reason = CASE WHEN :succeeded THEN NULL ELSE coalesce(:hold_reason, hold_reason) END,
     held_by = CASE WHEN :succeeded THEN NULL WHEN :hold_reason::text IS NULL THEN held_by ELSE 'etl-tui' END,
     held_until = CASE WHEN :succeeded OR :hold_reason::text IS NOT NULL THEN NULL ELSE held_until END
-WHERE id = :job_id;
+WHERE id = :job_id
+RETURNING active, retry_count, off_reason;
 
 -- name: cut_checkpoint(job_id, source, actor, reason, run_id, document_before)$
 -- A version of the checkpoint, if it moved; returns the version that holds now. The caller holds the job.

@@ -137,7 +137,9 @@ async def test_off_lets_a_started_run_end(db: Connection) -> None:
     run = await start_run(db, job_id, await make_worker(db))
     row = await jobs.set_active(db, job_id, False, PERSON)
     assert (row.active, row.status, row.run_state) == (False, "RUNNING", "RUNNING")
-    assert await _leases.lock_leased_run(db, run_id=run.id, lease=run.lease) == run.id
+    assert (
+        await _leases.lock_leased_run(db, run_id=run.id, lease=run.lease, worker_id=run.worker_id) == run.id
+    )
     # Also one that has given way and waits for another worker.
     await _leases.release_run(db, run_id=run.id, ready_at=None, wait_reason=None, losses=0)
     row = await jobs.set_active(db, job_id, False, PERSON)

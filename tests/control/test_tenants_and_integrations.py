@@ -130,4 +130,11 @@ async def test_a_reference_is_stored_as_it_was_given(db: database.Connection) ->
         db, tenant="acme", name="a", integration_type="secretive", config=config, actor=ANA
     )
     assert row.config == config
+    assert row.max_runs == 1  # a connector that does not say is taken for an API
     assert connectors_registry.check_config("secretive", config) == config
+
+
+def test_only_apis_are_limited_unasked() -> None:
+    assert {connectors_registry.default_max_runs(kind) for kind in ("files", "git", "synthetic")} == {None}
+    with pytest.raises(InvalidInput, match="oracle"):
+        connectors_registry.default_max_runs("oracle")

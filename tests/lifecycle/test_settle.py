@@ -105,7 +105,10 @@ async def test_the_last_batch_is_not_lost(
 
     first = extracting.transaction()
     await first.start()
-    assert await _leases.lock_leased_run(extracting, run_id=run.id, lease=run.lease) == run.id
+    assert (
+        await _leases.lock_leased_run(extracting, run_id=run.id, lease=run.lease, worker_id=run.worker_id)
+        == run.id
+    )
     await _leases.end_extract(extracting, run_id=run.id)
     assert not await settle(extracting, run.id)  # the batch is still on its way
 
@@ -127,7 +130,7 @@ async def test_a_run_does_not_end_short_of_a_batch(
 
     first = extracting.transaction()
     await first.start()
-    await _leases.lock_leased_run(extracting, run_id=run.id, lease=run.lease)
+    await _leases.lock_leased_run(extracting, run_id=run.id, lease=run.lease, worker_id=run.worker_id)
     await store_batch(extracting, run, worker_id)
     await _leases.end_extract(extracting, run_id=run.id)
 

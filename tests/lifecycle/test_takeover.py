@@ -151,8 +151,14 @@ async def test_a_stopped_process_loses_its_connections_and_their_locks(
     seq = await store_batch(db, run, worker_id)
     stopped = await connect(worker_application_name(worker_id))
     await stopped.execute("BEGIN")
-    assert await _leases.lock_leased_run(stopped, run_id=run.id, lease=run.lease) == run.id
-    assert await _leases.lock_leased_batch(stopped, run_id=run.id, seq=seq, lease=1) == seq
+    assert (
+        await _leases.lock_leased_run(stopped, run_id=run.id, lease=run.lease, worker_id=run.worker_id)
+        == run.id
+    )
+    assert (
+        await _leases.lock_leased_batch(stopped, run_id=run.id, seq=seq, lease=1, worker_id=run.worker_id)
+        == seq
+    )
     await stopped.execute("INSERT INTO run_logs (run_id, level, message) VALUES ($1, 'info', 'x')", run.id)
     neighbour = await connect(worker_application_name(worker_id) + "0")
 
@@ -210,7 +216,9 @@ async def test_a_taken_over_run_is_another_ones_at_every_step(db: Connection) ->
     seq = await store_batch(db, run, worker_id)
     await fall_silent(db, worker_id)
     await take_over(db, lost_after=LOST_AFTER)
-    assert await _leases.lock_leased_run(db, run_id=run.id, lease=run.lease) is None
-    assert await _leases.lock_leased_batch(db, run_id=run.id, seq=seq, lease=1) is None
+    assert await _leases.lock_leased_run(db, run_id=run.id, lease=run.lease, worker_id=run.worker_id) is None
+    assert (
+        await _leases.lock_leased_batch(db, run_id=run.id, seq=seq, lease=1, worker_id=run.worker_id) is None
+    )
     await _leases.write_progress(db, run_id=run.id, lease=run.lease, rows_expected=99)
     assert await db.fetchval("SELECT counters FROM job_runs") == {}

@@ -33,16 +33,18 @@ def any_jobs(draw: st.DrawFn) -> Any:
         retry_count=draw(st.integers(0, 10**6)),
         run_state=draw(st.sampled_from([None, "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"])),
         error_kind=draw(st.sampled_from([None, "transient", "permanent"])),
+        max_failures=draw(st.integers(1, 10**6)),
+        obstacle_kind=draw(st.sampled_from([None, "paused", "blackout", "limited", "busy"])),
         **{name: draw(texts) for name in _TEXTS},
         **{name: draw(moments) for name in _MOMENTS},
         **{name: draw(counts) for name in _COUNTS},
     )
 
 
-_TEXTS = ("error_message", "run_wait_reason", "hold_reason", "off_by", "off_reason")
+_TEXTS = ("error_message", "run_wait_reason", "hold_reason", "held_by", "off_by", "off_reason", "obstacle")
 _MOMENTS = (
     "due_at", "held_until", "not_before", "last_run_started_at", "last_run_finished_at", "last_success_at",
-    "run_queued_at", "run_started_at", "run_ready_at",
+    "run_queued_at", "run_started_at", "run_ready_at", "obstacle_until",
 )  # fmt: skip
 _COUNTS = (
     "rows_extracted", "rows_new", "rows_changed", "rows_unchanged", "rows_deleted", "rows_rejected",
@@ -101,6 +103,10 @@ def test_next(job: Any, expected: str) -> None:
         (failed_row(error_message="timeout"), "2 in a row: timeout"),
         (failed_row(error_message="timeout\nTraceback", retry_count=1), "timeout"),
         (failed_row(error_message=None, retry_count=0), "transient"),
+        (failed_row(error_message="timeout", retry_count=4), "4 in a row: timeout"),
+        (failed_row(error_message="timeout", retry_count=7), "7 in a row, off at 10: timeout"),
+        (failed_row(error_message="timeout", retry_count=1, max_failures=3), "1 in a row, off at 3: timeout"),
+        (failed_row(error_message="timeout", retry_count=4, max_failures=50), "4 in a row: timeout"),
         (
             failed_row(error_message="timeout", last_success_at=ago(days=3)),
             "2 in a row: timeout · last success 3d ago",
@@ -138,7 +144,7 @@ def test_tone_and_word(job: Any, tone: Tone, word: str) -> None:
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
-        (job_row(), "last run 13:34, 1,204 new · next in 2m"),
+        (job_row(), "last run 13:34, 1,204 new · due in 2m"),
         (
             failed_row(),
             "timeout after 30 s from payments.example · failed 13:38 · retry in 18m",
@@ -149,14 +155,14 @@ def test_tone_and_word(job: Any, tone: Tone, word: str) -> None:
         ),
         (
             running_row(run_state="QUEUED", run_wait_reason="limit", run_ready_at=coming(minutes=32)),
-            "run 5120 queued 58m ago · waits: limit → 15:04",
+            "run 5120 · waits: limit until 15:04",
         ),
         (
             job_row(active=False, off_reason="noisy", last_run_finished_at=ago(days=3)),
-            "last run 11-21 14:32, 1,204 new · noisy · off, o switches it on",
+            "last run 11-21 14:32, 1,204 new · off: noisy · o switches it on",
         ),
-        (job_row(run_state=None, last_run_started_at=None), "never ran · next in 2m"),
-        (job_row(due_at=ago(minutes=4)), "last run 13:34, 1,204 new · late by 4m"),
+        (job_row(run_state=None, last_run_started_at=None), "never ran · due in 2m"),
+        (job_row(due_at=ago(minutes=4)), "last run 13:34, 1,204 new · due for 4m"),
     ],
 )
 def test_sentence(job: Any, expected: str) -> None:

@@ -63,13 +63,14 @@ STATUS = "idx_etl_jobs_status"
 HOT = (
     Hot("dispatch", "claim_due", ("8",), "etl_jobs_due"),
     Hot("dispatch", "seconds_to_next_due", (), "etl_jobs_next_due"),
-    Hot("dispatch", "claim_run", ("1",), "job_runs_ready"),
+    Hot("dispatch", "claim_capacity", ("10",), ("job_runs_ready", "job_runs_open_of_tenant")),
+    Hot("dispatch", "pick_run", ("1",), "job_runs_ready"),
     Hot("dispatch", "rest_finished", ("60",), ("etl_jobs_finished", STATUS)),
     Hot("dispatch", "end_holds", (), "etl_jobs_held"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "NULL"), "etl_jobs_changed"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "'tenant 3'"), "etl_jobs_changed"),
     Hot("processes", "list_orphaned_runs", (), "job_runs_held"),
-    Hot("settle", "list_unsettled_runs", (), "job_runs_one_open"),
+    Hot("settle", "list_unsettled_runs", (), ("job_runs_one_open", "job_runs_open_of_tenant")),
     Hot("settle", "mend_running_without_run", (), ("etl_jobs_running", STATUS)),
     Hot("settle", "mend_open_run_without_running", (), "job_runs_one_open"),
 )

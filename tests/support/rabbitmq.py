@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,12 +32,15 @@ class RabbitMQ:
     def __init__(self, folder: Path, programs: Programs | None = None) -> None:
         self._folder = folder
         self._programs = programs or find_programs()
-        self.ports = _free_ports(3)
-        self._port, self._dist_port, self._epmd_port = self.ports
+        self.ports = _free_ports(4)
+        self._port, self._dist_port, self._epmd_port, self._tls_port = self.ports
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
+        self.tls_url = f"amqps://guest:guest@127.0.0.1:{self._tls_port}/"
+        self.authority = folder / "authority.pem"
+        """The certificate of who signed the server's; like `tls_url` of use only where there is `openssl`."""
 
     def start(self) -> None:
         """Start and wait until it accepts connections; nothing happens when it runs.
@@ -46,6 +50,7 @@ class RabbitMQ:
         """
         if self._server is not None:
             return
+        self._configure()
         environment = self._environment()
         with (self._folder / "output").open("ab") as output:
             self._server = subprocess.Popen(
@@ -95,6 +100,20 @@ class RabbitMQ:
         """End for good."""
         self.kill()
 
+    def ctl(self, *arguments: str) -> str:
+        """What `rabbitmqctl` prints; it takes a second or two."""
+        ran = subprocess.run(
+            [str(self._programs.server.with_name("rabbitmqctl")), "-q", *arguments],
+            env=self._environment(),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
     def _end(self, how: signal.Signals) -> None:
         server, self._server = self._server, None
         if server is None:
@@ -111,7 +130,7 @@ class RabbitMQ:
             self._guard.stdin.close()
             self._guard.wait()
 
-    def _environment(self) -> dict[str, str]:
+    def _configure(self) -> None:
         home = self._folder
         for name in ("mnesia", "log", "config"):
             (home / name).mkdir(parents=True, exist_ok=True)
@@ -122,7 +141,36 @@ class RabbitMQ:
             "disk_free_limit.absolute = 1MB\n"
             "raft.wal_max_size_bytes = 16777216\n"
             "log.file.level = warning\n"
+            f"{self._tls_listener()}"
         )
+
+    def _tls_listener(self) -> str:
+        if not (shutil.which("openssl") and (self.authority.exists() or self._certify())):
+            return ""
+        return (
+            f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}\n"
+            f"ssl_options.cacertfile = {self.authority}\n"
+            f"ssl_options.certfile = {self._folder / 'certificate.pem'}\n"
+            f"ssl_options.keyfile = {self._folder / 'key.pem'}\n"
+        )
+
+    def _certify(self) -> bool:
+        """An authority of our own, and a certificate for 127.0.0.1 signed by it."""
+        new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
+        (self._folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        authority = ["-x509", "-days", "2", "-subj", "/CN=tests", "-keyout", "authority.key"]
+        server = ["-subj", "/CN=127.0.0.1", "-keyout", "key.pem", "-out", "request.pem"]
+        sign = ["openssl", "x509", "-req", "-days", "2", "-in", "request.pem", "-extfile", "names"]
+        by = ["-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial", "-out", "certificate.pem"]
+        for command in ([*new, *authority, "-out", "authority.pem"], [*new, *server], [*sign, *by]):
+            ran = subprocess.run(command, cwd=self._folder, capture_output=True, check=False)
+            if ran.returncode:
+                self.authority.unlink(missing_ok=True)
+                return False
+        return True
+
+    def _environment(self) -> dict[str, str]:
+        home = self._folder
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
         return inherited | {
             "PATH": f"{self._programs.erlang_bin}:{os.environ.get('PATH', '/usr/bin:/bin')}",

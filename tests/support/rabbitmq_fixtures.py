@@ -32,6 +32,32 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ | Fo
         server.close()
 
 
+@pytest.fixture(scope="session")
+def own_rabbitmq(
+    rabbitmq: RabbitMQ | ForeignRabbitMQ, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RabbitMQ]:
+    """A private one, running, for tests that steer the server itself: `rabbitmq`, unless that is not ours."""
+    if isinstance(rabbitmq, RabbitMQ):
+        yield rabbitmq
+        return
+    server = RabbitMQ(tmp_path_factory.mktemp("own-rabbitmq"))
+    try:
+        server.start()
+        yield server
+    except NoRabbitMQError as error:
+        pytest.fail(str(error), pytrace=False)
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def own_amqp_url(own_rabbitmq: RabbitMQ) -> str:
+    """The URL of `own_rabbitmq`, which has none of our queues."""
+    own_rabbitmq.start()
+    await delete_queues(own_rabbitmq.url)
+    return own_rabbitmq.url
+
+
 @pytest.fixture
 async def amqp_url(rabbitmq: RabbitMQ | ForeignRabbitMQ) -> AsyncIterator[str]:
     """The URL of a running RabbitMQ that has none of our queues."""

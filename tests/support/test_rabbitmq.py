@@ -53,7 +53,7 @@ def test_it_ends_with_its_starter(how: signal.Signals, tmp_path: Path) -> None:
     with starter:
         assert starter.stdout is not None
         ports = starter.stdout.readline().decode().split()
-        assert [listens(port) for port in ports] == [True] * 3  # clients, other nodes, epmd
+        assert [listens(port) for port in ports[:3]] == [True] * 3  # clients, other nodes, epmd
         starter.send_signal(how)
     until(lambda: not any(map(listens, ports)))
 

@@ -110,6 +110,7 @@ async def test_a_rate_limit_parks_the_run_and_frees_the_worker(worker: Hand) -> 
 
     await worker.configure(records=250, page_size=100)
     await worker.db.execute("UPDATE job_runs SET ready_at = now()")
+    await worker.db.execute("UPDATE integrations SET ready_at = now()")  # its other runs waited too
     execution, again = await worker.claim()
     await execution.carry_out()
     assert again.id == claimed.id

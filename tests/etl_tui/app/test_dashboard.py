@@ -76,7 +76,7 @@ async def test_run_now_starts_a_run_and_a_second_one_is_refused(
         assert (run["state"], run["trigger"], run["requested_by"]) == ("QUEUED", "manual", "ana")
         assert f"acme/github: run {run['id']} is queued" in dashboard.line("message")
         await dashboard.until(lambda: "▶ RUNNING" in dashboard.row("github"))
-        assert "queued" in dashboard.row("github")
+        assert "no worker alive" in dashboard.row("github")
         await dashboard.pilot.press("r")
         await dashboard.until(lambda: f"already running: run {run['id']}" in dashboard.line("message"))
         assert await db.fetchval("SELECT count(*) FROM job_runs") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from etl_core.store import database
 from etl_tui.cli.main import run
 
 
@@ -99,3 +101,23 @@ def acme(cli: Cli) -> Cli:
     assert cli("integrations", "add", "acme", "made-up", "--type", "synthetic", "--config", "{}").code == 0
     assert cli("jobs", "add", "acme/orders", "--integration", "made-up").code == 0
     return cli
+
+
+Sql = Callable[..., Any]
+
+
+@pytest.fixture
+def sql(database_url: str) -> Sql:
+    """Runs one statement on the test's database, for what no command does; returns its first value."""
+
+    def fetch_value(statement: str, *arguments: object) -> Any:
+        async def fetch() -> Any:
+            conn = await database.connect(database_url, application_name="tests")
+            try:
+                return await conn.fetchval(statement, *arguments)
+            finally:
+                await conn.close()
+
+        return asyncio.run(fetch())
+
+    return fetch_value

@@ -47,6 +47,7 @@ class FilesConnector:
     """CSV, TSV and JSON lines (see `docs/connectors.md`)."""
 
     type: ClassVar[str] = "files"
+    default_max_runs: ClassVar[int | None] = None
     Config: ClassVar[builtins.type[BaseModel]] = FilesConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = stored.Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = stored.Resume

@@ -31,6 +31,7 @@ class GitConnector:
     """The history of one repository (see `docs/connectors.md`)."""
 
     type: ClassVar[str] = "git"
+    default_max_runs: ClassVar[int | None] = None
     Config: ClassVar[builtins.type[BaseModel]] = GitConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = Resume

@@ -49,6 +49,7 @@ class SyntheticConnector:
     """Deterministic records; it fails, dawdles, changes and spoils them as told (see `SyntheticConfig`)."""
 
     type: ClassVar[str] = "synthetic"
+    default_max_runs: ClassVar[int | None] = None
     Config: ClassVar[builtins.type[BaseModel]] = SyntheticConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = Resume

@@ -1,0 +1,180 @@
+"""What the rules of the state machine stand on: the database with four jobs, and hands that hold runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
+
+from etl_core.control import jobs
+from etl_core.control.job_limits import set_max_failures
+from etl_core.errors import Conflict, Fenced
+from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.store.database import Connection, Pool, open_pool
+from tests.lifecycle.state_machine.agreement import Agreement
+from tests.lifecycle.state_machine.model import Job, Run, Worker, World
+from tests.support.jobs import PERSON, fall_silent, make_job, make_worker
+from tests.support.postgres import temporary_database
+from workers.batch import Batch
+from workers.connectors.synthetic import SyntheticConnector
+from workers.connectors.synthetic.config import SyntheticConfig
+from workers.execution import Execution
+from workers.extract import Extractor
+from workers.load import Loader
+
+T = TypeVar("T")
+
+LANE = "records/default"
+CONNECTOR = SyntheticConnector(SyntheticConfig())
+JOBS = (("acme", "a", "one"), ("acme", "a", "two"), ("acme", "b", "three"), ("other", "a", "four"))
+MAX_FAILURES = 3
+
+CLEAN = """
+DELETE FROM pauses; DELETE FROM blackout_windows; DELETE FROM etl_jobs; DELETE FROM workers;
+DELETE FROM integrations; DELETE FROM job_events; DELETE FROM tenants;
+UPDATE dispatch_limits SET max_runs = NULL
+"""
+
+some = st.integers(0, 11)
+"""Which of those that there are."""
+minutes = st.sampled_from([10, 40, 70])
+"""Longer than any machine is slow: what lies ahead is not met by chance."""
+
+
+@dataclass
+class Hand:
+    """A worker at a run, or one that was lost and still thinks so."""
+
+    worker: int
+    claimed: ClaimedRun
+    job: Job
+    run: Run
+    execution: Execution
+    extractor: Extractor
+    loader: Loader
+    batches: dict[int, Batch] = field(default_factory=dict)
+    lane_ended: bool = False
+    giving_way: bool = False
+
+    @property
+    def is_current(self) -> bool:
+        held = (self.run.state, self.run.lease, self.run.worker)
+        return held == ("RUNNING", self.claimed.lease, self.worker)
+
+    def holds_batch(self, seq: int) -> bool:
+        batch = self.run.batches[seq]
+        return batch.state == "LEASED" and batch.lease == self.batches[seq].lease
+
+
+class Grounds:
+    """One event loop, one connection for people and schedulers, a small pool for the workers' code."""
+
+    def __init__(self, admin_url: str, template: str) -> None:
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        url = self.do(self._stack.enter_async_context(temporary_database(admin_url, template=template)))
+        self.pool: Pool = self.do(
+            self._stack.enter_async_context(open_pool(url, application_name="tests", max_size=2))
+        )
+        self._lent = self.do(self.pool.acquire())
+        self.conn: Connection = self._lent
+
+    def do(self, step: Awaitable[T]) -> T:
+        """Runs it to its end."""
+
+        async def run() -> T:
+            return await step
+
+        return self._runner.run(run())
+
+    def close(self) -> None:
+        self.do(self.pool.release(self._lent))
+        self.do(self._stack.aclose())
+        self._runner.close()
+
+
+class Machine(RuleBasedStateMachine):
+    """Without rules yet."""
+
+    def __init__(self, grounds: Grounds) -> None:
+        super().__init__()
+        self.do = grounds.do
+        self.pool = grounds.pool
+        self.conn = grounds.conn
+        self.hands: list[Hand] = []
+        self.position = 0
+        self.do(self._make_world())
+
+    async def _make_world(self) -> None:
+        await self.conn.execute(CLEAN)
+        made = []
+        for tenant, integration, name in JOBS:
+            job_id = await make_job(self.conn, name, tenant=tenant, integration=integration)
+            await set_max_failures(self.conn, job_id, MAX_FAILURES, PERSON)
+            created = await self.conn.fetchval("SELECT created_at FROM etl_jobs WHERE id = $1", job_id)
+            made.append(Job(job_id, tenant, integration, created, 60, 15, MAX_FAILURES))
+        self.world = World(made, await self.now())
+        for _ in range(2):
+            await self.register_worker()
+        self.agreement = Agreement(self.conn, self.world)
+
+    async def now(self) -> Any:
+        return await self.conn.fetchval("SELECT clock_timestamp()")
+
+    async def register_worker(self) -> None:
+        self.world.workers[await make_worker(self.conn, slots=2)] = Worker(slots=2)
+
+    def run_now(self, job: Job) -> None:
+        if self.refused(jobs.run_now(self.conn, job.id, PERSON), expected=job.run is not None):
+            return
+        run_id = self.do(self.conn.fetchval("SELECT max(id) FROM job_runs"))
+        job.start(Run(run_id, "manual", self.world.now), self.world.now)
+
+    def silence(self, worker: int) -> None:
+        self.do(fall_silent(self.conn, worker))
+        self.world.workers[worker].is_silent = True
+
+    def job(self, which: int) -> Job:
+        return self.world.jobs[which % len(self.world.jobs)]
+
+    def worker(self, which: int) -> tuple[int, Worker]:
+        """Any that there was, the newest first."""
+        return list(self.world.workers.items())[-1 - which % len(self.world.workers)]
+
+    def make_hand(self, worker: int, claimed: ClaimedRun, job: Job, run: Run) -> Hand:
+        hand = Hand(
+            worker,
+            claimed,
+            job,
+            run,
+            Execution(self.pool, worker, claimed),
+            Extractor(self.pool, claimed, worker, CONNECTOR),
+            Loader(self.pool, claimed, CONNECTOR, {}),
+        )
+        self.hands.append(hand)
+        return hand
+
+    def fenced(self, step: Coroutine[Any, Any, T], expected: bool) -> T | None:
+        """What the step answers; it is refused exactly where the model says so."""
+        try:
+            answer = self.do(step)
+        except Fenced:
+            assert expected, "fenced although it held the lease"
+            return None
+        assert not expected, "a stale holder wrote"
+        return answer
+
+    def refused(self, step: Coroutine[Any, Any, Any], expected: bool) -> bool:
+        """Whether a person's action was refused; so exactly where the model says so."""
+        try:
+            self.do(step)
+        except Conflict:
+            assert expected
+            return True
+        assert not expected
+        return False

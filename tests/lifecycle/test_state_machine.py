@@ -1,0 +1,176 @@
+"""Random sequences of all that happens to jobs, on a real database, beside a model of DESIGN.md 4.
+
+People, workers and schedulers act by the program's own code, the workers by several hands at once, of which
+some were lost long ago and do not know it. `ETL_STATE_MACHINE_EXAMPLES=2000` looks for longer.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+
+from etl_core.lifecycle.claim import claim_due_jobs
+from etl_core.lifecycle.mend import mend_contradictions, settle_forgotten
+from etl_core.lifecycle.takeover import take_over
+from etl_core.store.embedded import EmbeddedServer
+from etl_core.store.queries import load
+from scheduler.duties.deadline import Deadline
+from scheduler.duties.rest import Rest
+from tests.lifecycle.state_machine.machine import Grounds, minutes, some
+from tests.lifecycle.state_machine.model import MAX_LOSSES, Run, places
+from tests.lifecycle.state_machine.people import PeopleAct
+from tests.lifecycle.state_machine.workers import WorkersAct
+
+_dispatch = load("dispatch")
+
+EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "40"))
+STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
+LOST_AFTER = 600.0
+REST = 300.0
+"""Seconds; shorter than the smallest step of time here, longer than any machine is slow."""
+
+TIME_PASSES = """
+WITH jobs AS (
+    UPDATE etl_jobs SET created_at = created_at - $1::interval, held_until = held_until - $1::interval,
+        last_run_started_at = last_run_started_at - $1::interval, not_before = not_before - $1::interval,
+        last_run_finished_at = last_run_finished_at - $1::interval
+),
+
+runs AS (
+    UPDATE job_runs SET ready_at = ready_at - $1::interval, started_at = started_at - $1::interval
+    WHERE state IN ('QUEUED', 'RUNNING')
+)
+
+UPDATE integrations SET ready_at = ready_at - $1::interval
+"""
+
+
+class JobsAndRuns(PeopleAct, WorkersAct):
+    """Each rule does one thing to database and model; here those of the schedulers and the clock."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.look()
+
+    @invariant()
+    def agree(self) -> None:
+        self.do(self.agreement.check())
+        self.look()
+
+    def look(self) -> None:
+        self.world.now = self.do(self.now())
+
+    @rule(by=minutes)
+    def time_passes(self, by: int) -> None:
+        self.do(self.conn.execute(TIME_PASSES, timedelta(minutes=by)))
+        self.world.shift(timedelta(minutes=by))
+
+    @rule()
+    def claim_due(self) -> None:
+        claimable, capacity = self.world.claimable(), self.world.capacity()
+        claimed = self.do(claim_due_jobs(self.conn, lost_after=LOST_AFTER))
+        assert len(claimed) <= capacity
+        if not self.world.limits:
+            assert len(claimed) == min(capacity, len(claimable))
+        rows = self.do(self.conn.fetch("SELECT * FROM job_runs WHERE id = any($1)", claimed))
+        for row in rows:
+            job = next(job for job in self.world.jobs if job.id == row["job_id"])
+            assert job in claimable
+            trigger = "retry" if job.status == "FAILED" else "schedule"
+            job.start(Run(row["id"], trigger, self.world.now), self.world.now)
+        for place, limit in self.world.limits.items():
+            new = sum(place in places(job) and job.run.id in claimed for job in self.world.jobs if job.run)
+            assert new <= max(0, limit - self.world.running(place)), "more than the limit has room for"
+
+    @rule()
+    def sweep(self) -> None:
+        world = self.world
+        self.do(_dispatch.end_holds(self.conn))
+        for job in world.jobs:
+            if job.held_by and job.held_until and job.held_until <= world.now:
+                job.held_by = job.held_until = None
+        silent = [
+            number for number, worker in world.workers.items() if worker.is_silent and not worker.is_lost
+        ]
+        takeover = self.do(take_over(self.conn, lost_after=LOST_AFTER))
+        assert sorted(takeover.lost_workers) == sorted(silent)
+        for number in silent:
+            world.workers[number].is_lost = True
+        for job, run in world.open_jobs():
+            if run.state == "RUNNING" and run.worker in silent:
+                run.losses += 1
+                run.queue(world.now)
+                job.cut()
+                if run.losses >= MAX_LOSSES:
+                    run.discard()
+                    run.extract_done, run.error_kind = True, run.error_kind or "lost"
+        self.do(settle_forgotten(self.conn))
+        for job in world.jobs:
+            job.settle(world.now)
+        assert self.do(mend_contradictions(self.conn)) == []
+
+    @rule(which=some)
+    def a_worker_is_lost(self, which: int) -> None:
+        """One that holds a run, if there is one: silent until the sweep says so; and another goes on."""
+        held = sorted(hand.worker for hand in self.hands if hand.is_current)
+        if held:
+            self.silence(held[which % len(held)])
+            self.sweep()
+            self.claim_next(which)
+
+    @rule()
+    def deadlines(self) -> None:
+        overdue = [job for job in self.world.jobs if job.is_overdue(self.world.now)]
+        ended = self.do(Deadline(self.pool).run_once())
+        assert sorted(ended) == sorted(job.run.id for job in overdue if job.run)
+        for job in overdue:
+            job.end_early("FAILED", "deadline", self.world.now)
+
+    @rule()
+    def rest(self) -> None:
+        self.do(Rest(self.pool, rest_seconds=REST).run_once())
+        for job in self.world.jobs:
+            rested = self.world.now - timedelta(seconds=REST)
+            if job.status == "FINISHED" and job.finished_at and job.finished_at < rested:
+                job.status = "READY"
+
+    @rule(which=some)
+    def psql_contradicts(self, which: int) -> None:
+        """A status written by hand; a claim meets it before the sweep mends it."""
+        job = self.job(which)
+        status = "READY" if job.run else "RUNNING"
+        self.do(self.conn.execute("UPDATE etl_jobs SET status = $2 WHERE id = $1", job.id, status))
+        before, job.status = job.status, status
+        self.claim_due()
+        assert self.do(mend_contradictions(self.conn)) == [job.id]
+        if job.run:
+            job.status = before
+        else:
+            job.status, job.finished_at, job.error_kind = "FAILED", self.world.now, "internal"
+            job.retry_count += 1
+
+
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
+def test_jobs_and_runs_live_as_designed(postgres: EmbeddedServer, template_database: str) -> None:
+    grounds = Grounds(postgres.url("postgres"), template_database)
+
+    class OnThese(JobsAndRuns):
+        def __init__(self) -> None:
+            super().__init__(grounds)
+
+    try:
+        run_state_machine_as_test(
+            OnThese,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        grounds.close()
