@@ -23,9 +23,9 @@ on it with `etl-tui jobs add`."""
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `integrations list|add`."""
+    """Adds `integrations list|add|set`."""
     group = add_group(
-        subparsers, "integrations", "list and add integrations, the systems that jobs read from"
+        subparsers, "integrations", "list, add and change integrations, the systems that jobs read from"
     )
     listing = add_command(
         group,
@@ -57,6 +57,20 @@ def register(subparsers: Subparsers) -> None:
         "--max-runs",
         metavar="N",
         help="runs at once, or none; default: 1 for an API, none for files, git and synthetic",
+    )
+
+    change = add_command(
+        group,
+        "set",
+        set_config,
+        summary="another configuration for an integration",
+        description="Replaces the whole configuration. Runs that have begun go on with the old one.",
+        example="""etl-tui integrations set acme app --config '{"path": "/srv/new.git"}'""",
+    )
+    change.add_argument("tenant", metavar="TENANT", help="whose it is")
+    change.add_argument("name", metavar="NAME", help="what it is called")
+    change.add_argument(
+        "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"
     )
 
 
@@ -116,6 +130,23 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
             f"integration {row.tenant}/{row.name} of type {row.type} added; "
             f"`etl-tui jobs settings {row.tenant}/JOB --integration {row.name}` gives it to a job"
         )
+    return ExitCode.DONE
+
+
+async def set_config(arguments: argparse.Namespace, context: Context) -> int:
+    """Replaces the configuration; `--json`: the IntegrationRow."""
+    from etl_core.control.audit import Actor
+    from etl_core.control.integrations import change_config
+
+    config = read_config(arguments.config)
+    async with context.connection() as conn:
+        row = await change_config(
+            conn, tenant=arguments.tenant, name=arguments.name, config=config, actor=Actor.current()
+        )
+    if context.output.json:
+        context.output.emit(row)
+    else:
+        context.output.line(f"integration {row.tenant}/{row.name} has its new configuration")
     return ExitCode.DONE
 
 

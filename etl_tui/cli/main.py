@@ -15,6 +15,7 @@ from typing import Any
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
+    checkpoint,
     db,
     demo,
     doctor,
@@ -33,7 +34,21 @@ from etl_tui.cli.failures import INTERRUPTED, READER_GONE, report
 from etl_tui.cli.output import Output, ReaderGone
 from etl_tui.cli.parser import PROGRAM, Handler, Parser
 
-_GROUPS = (db, jobs, runs, tenants, integrations, pauses, limits, windows, workers, queues, doctor, demo)
+_GROUPS = (
+    db,
+    jobs,
+    runs,
+    checkpoint,
+    tenants,
+    integrations,
+    pauses,
+    limits,
+    windows,
+    workers,
+    queues,
+    doctor,
+    demo,
+)
 """In the order of the help."""
 
 EPILOG = """\

@@ -13,3 +13,7 @@ FROM jsonb_to_recordset(:fragments) AS f (stream text, partition text, bookmark 
 ORDER BY f.stream, f.partition
 ON CONFLICT (job_id, stream, partition) DO UPDATE
 SET bookmark = excluded.bookmark, resume = excluded.resume, updated_at = now();
+
+-- name: delete_checkpoints(job_id)!
+-- Forgets where every partition of a job stands. The caller holds the job and cuts a version.
+DELETE FROM job_checkpoints WHERE job_id = :job_id;

@@ -197,7 +197,7 @@ async def _plan_table(conn: Connection, plan: _Plan, job: _Job, table: TargetTab
     elif shape is None and job.has_checkpoint:
         raise Permanent(
             f"table {table} of job {job.name} is gone, but the job's checkpoint goes on behind it: restore "
-            "the table, or clear the job's checkpoint so that all is loaded again"
+            "the table, or clear the checkpoint (`etl-tui checkpoint clear`) so that all is loaded again"
         )
     if shape is None:
         plan.statements.append(statements.create_table(table))
@@ -228,7 +228,7 @@ def _check_key(table: TargetTable, key: list[str], primary_key: list[str]) -> No
     if key != list(table.stream.key):
         raise Permanent(
             f"the key of {table} was ({', '.join(key)}) and is now ({', '.join(table.stream.key)}): drop "
-            "the table and clear the job's checkpoint, so that all is loaded again by the new key"
+            "the table and clear the job's checkpoint (`etl-tui checkpoint clear`): all is loaded again"
         )
     expected = list(table.key) or ["_row_id"]
     if primary_key != expected:
@@ -244,7 +244,7 @@ def _check_metadata(table: TargetTable, catalog: Mapping[str, str]) -> None:
         if not type_.startswith(stands):
             raise Permanent(
                 f"column {name} of {table} must be {type_} and is {stands}: somebody changed it by hand; "
-                "change it back, or drop the table and clear the job's checkpoint"
+                "change it back, or drop the table and clear the checkpoint (`etl-tui checkpoint clear`)"
             )
 
 
