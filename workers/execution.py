@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import timedelta
 
 import asyncpg
 import structlog
@@ -38,6 +39,7 @@ from workers.secrets import resolve_secrets
 _leases = load("leases")
 _checkpoints = load("checkpoints")
 _pauses = load("pauses")
+_runs = load("runs")
 
 log = structlog.get_logger()
 
@@ -259,6 +261,8 @@ class Execution:
                     is None
                 ):
                     raise Fenced(f"run {run.id} has ended or belongs to another worker now")
+                if end is not None and isinstance(end.until, timedelta):
+                    end = replace(end, until=await _runs.read_clock(conn) + end.until)
                 await self._write_end_locked(conn, end)
                 if end is not None and end.until is not None:
                     await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")

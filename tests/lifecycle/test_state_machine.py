@@ -27,7 +27,7 @@ from tests.lifecycle.state_machine.workers import WorkersAct
 
 _dispatch = load("dispatch")
 
-EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "60"))
 STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
 LOST_AFTER = 600.0
 REST = 300.0
