@@ -70,7 +70,7 @@ class WorkersAct(Machine):
         hand = held[which % len(held)] if held else self.claim_next(which)
         if hand:
             for step in steps:
-                self._takes(hand, step)
+                self.takes(hand, step)
 
     # A rule is as likely as it has names: half of what happens is work, else people only bar what never ran.
     works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works_9 = works
@@ -78,7 +78,7 @@ class WorkersAct(Machine):
     @rule(which=some, step=steps)
     @precondition(lambda self: self.hands)
     def takes_a_step(self, which: int, step: str) -> None:
-        self._takes(self.hands[-1 - which % len(self.hands)], step)
+        self.takes(self.hands[-1 - which % len(self.hands)], step)
 
     @rule(which=some, step=steps)
     @precondition(lambda self: any(not hand.is_current for hand in self.hands))
@@ -86,11 +86,11 @@ class WorkersAct(Machine):
         """One that lost its run, best while another has it."""
         late = [hand for hand in self.hands if not hand.is_current]
         late = [hand for hand in late if hand.run.state == "RUNNING"] or late
-        self._takes(late[-1 - which % len(late)], step)
+        self.takes(late[-1 - which % len(late)], step)
 
     comes_too_late_2 = comes_too_late_3 = comes_too_late_4 = comes_too_late
 
-    def _takes(self, hand: Hand, step: str) -> None:
+    def takes(self, hand: Hand, step: str) -> None:
         unloaded = [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded]
         match step:
             case "take up" if not hand.is_current:  # it was stopped right after its claim
