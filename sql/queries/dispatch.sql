@@ -196,6 +196,47 @@ INNER JOIN etl_jobs AS j ON c.job_id = j.id
 INNER JOIN tenants AS t ON c.tenant_id = t.id
 LEFT JOIN integrations AS i ON j.integration_id = i.id;
 
+-- name: take_unlimited_run(worker_id)^
+-- The best run that could start, as pick_run finds it; given to the worker at once, as by take_run, unless limits bind
+-- it: then only is_limited says so, and it is nobody's yet.
+WITH picked AS MATERIALIZED (
+    SELECT
+        r.id, r.job_id, r.tenant_id, j.integration_id,
+        (i.max_runs IS NOT NULL OR t.max_runs IS NOT NULL OR (SELECT l.max_runs IS NOT NULL FROM dispatch_limits AS l))
+        AS is_limited
+    FROM job_runs AS r
+    INNER JOIN etl_jobs AS j ON r.job_id = j.id
+    INNER JOIN tenants AS t ON r.tenant_id = t.id
+    LEFT JOIN integrations AS i ON j.integration_id = i.id
+    WHERE r.state = 'QUEUED' AND r.ready_at <= now()
+        AND EXISTS (
+            SELECT FROM workers AS w
+            WHERE w.id = :worker_id AND w.draining_by IS NULL AND w.lost_at IS NULL AND w.stopped_at IS NULL
+        )
+        AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
+    ORDER BY (r.trigger <> 'manual'), r.ready_at, r.id
+    LIMIT 1
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+
+claimed AS (
+    UPDATE job_runs AS r
+    SET state = 'RUNNING', lease = r.lease + 1, worker_id = :worker_id, wait_reason = NULL,
+        started_at = coalesce(r.started_at, now())
+    FROM picked
+    WHERE r.id = picked.id AND r.state = 'QUEUED' AND NOT picked.is_limited
+    RETURNING r.id, r.job_id, r.tenant_id, r.lease, r.worker_id, r.losses, r.extract_done, r.options, r.trigger
+)
+
+SELECT
+    picked.is_limited, c.*, j.job_name, t.name AS tenant, i.name AS integration, i.type AS integration_type, i.config,
+    CASE WHEN j.checkpoint_data ? 'streams' THEN NULL ELSE j.checkpoint_data END AS legacy_checkpoint
+FROM picked
+INNER JOIN etl_jobs AS j ON picked.job_id = j.id
+INNER JOIN tenants AS t ON picked.tenant_id = t.id
+LEFT JOIN integrations AS i ON j.integration_id = i.id
+LEFT JOIN claimed AS c ON picked.id = c.id;
+
 -- name: rest_finished(rest_seconds)$
 -- FINISHED becomes READY after its rest; returns how many.
 WITH rested AS (
