@@ -7,7 +7,7 @@ runs; its *kind* decides what happens to the run and when the job is tried again
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 
@@ -101,13 +101,18 @@ class Transient(SourceError):
 
 
 class RateLimited(SourceError):
-    """The source asked us to come back at `until` (aware); the run is parked and frees its worker."""
+    """The source asked us to come back; the run is parked and frees its worker.
+
+    Args:
+        until: a moment that the source named (aware); or how long from now, which the database's clock then
+            counts: never add it to this machine's, which may be wrong by hours.
+    """
 
     kind = ErrorKind.RATE_LIMITED
 
-    def __init__(self, message: str, *, until: datetime) -> None:
+    def __init__(self, message: str, *, until: datetime | timedelta) -> None:
         super().__init__(message)
-        if until.tzinfo is None:
+        if isinstance(until, datetime) and until.tzinfo is None:
             raise ValueError("RateLimited.until must carry a time zone")
         self.until = until
 

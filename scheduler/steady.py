@@ -24,7 +24,7 @@ class SteadyTrigger(IntervalTrigger):  # type: ignore[misc]  # APScheduler has n
 
 
 class SteadyScheduler(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler has no types
-    """For jobs with a `SteadyTrigger`. Its timers are monotonic: at each, what a clock set back put off is due."""
+    """For jobs with a `SteadyTrigger`. At each monotonic timer, what a clock set back put off is due."""
 
     def wakeup(self) -> None:
         """Called by its timer, and whenever a job was changed."""

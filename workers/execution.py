@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import timedelta
 
 import asyncpg
 import structlog
@@ -21,7 +22,8 @@ from etl_core.connectors_registry import describe, find_connector
 from etl_core.control.secret_fields import secret_fields
 from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.lifecycle.settle import cut_version, settle_run
+from etl_core.lifecycle.settle import cut_version, settle_locked
+from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -38,6 +40,7 @@ from workers.secrets import resolve_secrets
 _leases = load("leases")
 _checkpoints = load("checkpoints")
 _pauses = load("pauses")
+_runs = load("runs")
 
 log = structlog.get_logger()
 
@@ -159,16 +162,16 @@ class Execution:
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
         run = self._run
+        if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
+            extractor.start_from(await self._checkpoint(self._pool), 0)
+            return []
         async with self._pool.acquire() as conn, conn.transaction():
             if (
                 await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id)
                 is None
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
-            checkpoint = {
-                (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
-                async for row in _checkpoints.list_checkpoints(conn, job_id=run.job_id)
-            }
+            checkpoint = await self._checkpoint(conn)
             leftovers = [
                 row async for row in _leases.adopt_batches(conn, run_id=run.id, worker_id=self._worker_id)
             ]
@@ -179,6 +182,12 @@ class Execution:
         if leftovers:
             log.info("batches of an earlier holder taken up", batches=len(leftovers))
         return leftovers
+
+    async def _checkpoint(self, conn: Connection | Pool) -> dict[tuple[str, str], PartitionState]:
+        return {
+            (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
+            async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)
+        }
 
     async def _read(self, stored: asyncpg.Record) -> Batch:
         """A stored batch with its records."""
@@ -248,30 +257,38 @@ class Execution:
             log.warning("fenced: nothing more is written", reason=str(fenced))
 
     async def _write_end(self, end: ExtractEnd | None) -> None:
-        run = self._run
-        async with self._pool.acquire() as conn:
-            async with conn.transaction():
-                job = await _leases.lock_job_of_run(conn, run_id=run.id)
-                if (
-                    await _leases.lock_leased_run(
-                        conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id
-                    )
-                    is None
-                ):
-                    raise Fenced(f"run {run.id} has ended or belongs to another worker now")
-                await self._write_end_locked(conn, end)
-                if end is not None and end.until is not None:
-                    await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
-                    # The limit is the credential's: other runs of the integration wait too, not each in turn.
-                    await _pauses.park_integration(
-                        conn, job_id=run.job_id, until=end.until, reason=end.message
-                    )
-            outcome = await settle_run(conn, run.id, actor=f"worker {self._worker_id}")
+        try:
+            outcome = await self._write_end_and_settle(end)
+        except asyncpg.PostgresError as error:
+            if not isinstance(error, PASSING):  # it cannot be settled: that extract is done still counts
+                await self._write_end_and_settle(end, settle=False)
+            raise
         if outcome:
             log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
         else:
             await self._let_go()
             log.info("run given back", wait_reason=end.message if end else None)
+
+    async def _write_end_and_settle(self, end: ExtractEnd | None, *, settle: bool = True) -> Outcome | None:
+        """In one transaction; without settling, the run stays open for the sweep."""
+        run = self._run
+        async with self._pool.acquire() as conn, conn.transaction():
+            job = await _leases.lock_job_of_run(conn, run_id=run.id)
+            if (
+                await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id)
+                is None
+            ):
+                raise Fenced(f"run {run.id} has ended or belongs to another worker now")
+            if end is not None and isinstance(end.until, timedelta):
+                end = replace(end, until=await _runs.read_clock(conn) + end.until)
+            await self._write_end_locked(conn, end)
+            if end is not None and end.until is not None:
+                await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
+                # The limit is the credential's: other runs of the integration wait too, not each in turn.
+                await _pauses.park_integration(conn, job_id=run.job_id, until=end.until, reason=end.message)
+            if not settle:
+                return None
+            return await settle_locked(conn, job, run.id, actor=f"worker {self._worker_id}")
 
     async def _let_go(self) -> None:
         """Queues the run again if it is still ours: nobody else would, for we are alive.

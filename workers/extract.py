@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -35,11 +35,11 @@ FIRST_PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ExtractEnd:
-    """How extract ended: an `error_kind` of None is success; `until` parks the run."""
+    """How extract ended: an `error_kind` of None is success; `until` (or so long from now) parks the run."""
 
     error_kind: ErrorKind | None = None
     message: str | None = None
-    until: datetime | None = None
+    until: datetime | timedelta | None = None
 
 
 class Extractor:

@@ -85,7 +85,7 @@ async def _incarnation(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             # A run loads, stores its next page and writes its progress at the same time.
-            open_pool(url, application_name=name, min_size=1, max_size=3 * slots + 1)
+            open_pool(url, application_name=name, min_size=1, max_size=3 * slots + 1, reset_sessions=False)
         )
         broker = await open_broker(settings, url, pool=pool, application_name=name)
         stack.push_async_callback(broker.close)

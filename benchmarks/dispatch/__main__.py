@@ -14,6 +14,8 @@ from benchmarks.dispatch.latency import pick_up, resumed
 from benchmarks.dispatch.publishing import dispatch_alone, raw_publish
 from benchmarks.dispatch.report import Report
 from benchmarks.dispatch.servers import Servers, private_servers
+from etl_core.process import configure_logging
+from etl_core.settings import Settings
 
 PARTS = ("publish", "execute", "idle", "pickup", "lost")
 TRANSPORTS = (("amqp", True), ("postgres", False))
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--keep-logs", action="store_true", help="of the processes, in the temporary folder")
     options = parser.parse_args()
+    configure_logging(Settings(log_level="warning"))
     report = Report()
     with private_servers() as servers:
         try:

@@ -48,8 +48,13 @@ async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
     """The best run that may start, now leased to this worker; None when there is none, or it is to drain.
 
     Where a limit binds the run, the rows of its limits are locked and all is looked at again in the next
-    statement: two claims at once would both pass a count.
+    statement: two claims at once would both pass a count. Else one statement is enough.
     """
+    best = await _dispatch.take_unlimited_run(conn, worker_id=worker_id)
+    if best is None:
+        return None
+    if not best["is_limited"]:
+        return ClaimedRun(**{name: value for name, value in best.items() if name != "is_limited"})
     while True:
         async with conn.transaction():
             run = await _dispatch.pick_run(conn, worker_id=worker_id)

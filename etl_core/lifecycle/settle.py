@@ -38,40 +38,45 @@ async def settle_run(conn: Connection, run_id: int, *, actor: str) -> Outcome | 
     """
     async with conn.transaction():
         job = await _leases.lock_job_of_run(conn, run_id=run_id)
-        run = await _leases.lock_run(conn, run_id=run_id)
-        if run is None or not RunState(run["state"]).is_open or not run["extract_done"]:
-            return None
-        tally = await _settle.tally_batches(conn, run_id=run_id)
-        if tally["unloaded"]:
-            return None
-        outcome = decide(
-            RunTally(
-                error_kind=run["error_kind"],
-                error_message=run["error_message"],
-                set_aside_seq=tally["set_aside_seq"],
-                set_aside_error=tally["set_aside_error"],
-                rows_extracted=tally["rows_extracted"],
-                rows_rejected=tally["rows_rejected"],
-                frequent_reasons=[
-                    (row["reason"], row["times"])
-                    async for row in _settle.frequent_reasons(conn, run_id=run_id)
-                ]
-                if tally["rows_rejected"]
-                else (),
-            )
+        return await settle_locked(conn, job, run_id, actor=actor)
+
+
+async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, actor: str) -> Outcome | None:
+    """As `settle_run`, in the caller's transaction, which holds `job`, the row of `etl_jobs`."""
+    run = await _leases.lock_run(conn, run_id=run_id)
+    if run is None or not RunState(run["state"]).is_open or not run["extract_done"]:
+        return None
+    tally = await _settle.tally_batches(conn, run_id=run_id)
+    if tally["unloaded"]:
+        return None
+    outcome = decide(
+        RunTally(
+            error_kind=run["error_kind"],
+            error_message=run["error_message"],
+            set_aside_seq=tally["set_aside_seq"],
+            set_aside_error=tally["set_aside_error"],
+            rows_extracted=tally["rows_extracted"],
+            rows_rejected=tally["rows_rejected"],
+            frequent_reasons=[
+                (row["reason"], row["times"]) async for row in _settle.frequent_reasons(conn, run_id=run_id)
+            ]
+            if tally["rows_rejected"]
+            else (),
         )
-        await _settle.finish_run(
-            conn,
-            run_id=run_id,
-            state=outcome.state,
-            counters={name: tally[name] for name in COUNTERS},
-            error_kind=outcome.error_kind,
-            error_message=outcome.error_message,
-        )
+    )
+    await _settle.finish_run(
+        conn,
+        run_id=run_id,
+        state=outcome.state,
+        counters={name: tally[name] for name in COUNTERS},
+        error_kind=outcome.error_kind,
+        error_message=outcome.error_message,
+    )
+    if tally["stored"]:
         await _settle.drop_payloads(conn, run_id=run_id)
         await cut_version(conn, job, run_id, actor=actor)
-        await finish_job(conn, job, run_id, outcome)
-        return outcome
+    await finish_job(conn, job, run_id, outcome)
+    return outcome
 
 
 async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome: Outcome) -> None:

@@ -91,8 +91,12 @@ async def open_pool(
     max_size: int = 10,
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
     command_timeout: float | None = None,
+    reset_sessions: bool = True,
 ) -> AsyncIterator[Pool]:
     """A pool of such connections, closed at the end (what is still in use then is cut off after 10 s).
+
+    A connection that comes back is rolled back; `reset_sessions` False leaves it at that, for users that set
+    nothing for a session and hold no advisory lock of one: it spares a round trip each time.
 
     Opening it, and each later `acquire` that needs a new connection, raises as `connect` does.
     """
@@ -105,7 +109,15 @@ async def open_pool(
             command_timeout=command_timeout,
         )
 
-    pool: Pool = asyncpg.create_pool(min_size=min_size, max_size=max_size, connect=open_one)
+    async def leave_session(_: Any) -> None:
+        return
+
+    pool: Pool = asyncpg.create_pool(
+        min_size=min_size,
+        max_size=max_size,
+        connect=open_one,
+        reset=None if reset_sessions else leave_session,
+    )
     try:
         await pool
         yield pool

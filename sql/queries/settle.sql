@@ -9,6 +9,7 @@ SELECT
     (array_agg(error ORDER BY seq) FILTER (WHERE state = 'SET_ASIDE'))[1] AS set_aside_error,
     (array_agg(seq ORDER BY seq) FILTER (WHERE state = 'SET_ASIDE'))[1] AS set_aside_seq,
     count(*) FILTER (WHERE state = 'LOADED') AS batches,
+    count(*) AS stored,
     coalesce(sum(bytes), 0)::bigint AS bytes,
     coalesce(sum((counts ->> 'rows_extracted')::bigint), 0)::bigint AS rows_extracted,
     coalesce(sum((counts ->> 'rows_new')::bigint), 0)::bigint AS rows_new,

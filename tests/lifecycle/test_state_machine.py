@@ -23,11 +23,11 @@ from scheduler.duties.rest import Rest
 from tests.lifecycle.state_machine.machine import Grounds, minutes, some
 from tests.lifecycle.state_machine.model import MAX_LOSSES, Run, places
 from tests.lifecycle.state_machine.people import PeopleAct
-from tests.lifecycle.state_machine.workers import WorkersAct
+from tests.lifecycle.state_machine.workers import WorkersAct, steps
 
 _dispatch = load("dispatch")
 
-EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "60"))
 STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
 LOST_AFTER = 600.0
 REST = 300.0
@@ -47,6 +47,11 @@ runs AS (
 
 UPDATE integrations SET ready_at = ready_at - $1::interval
 """
+
+CONTRADICT = """
+UPDATE etl_jobs SET status = $2, last_run_started_at = last_run_started_at - interval '1 day' WHERE id = $1
+"""
+"""And due, if it were not for its run."""
 
 
 class JobsAndRuns(PeopleAct, WorkersAct):
@@ -113,14 +118,22 @@ class JobsAndRuns(PeopleAct, WorkersAct):
             job.settle(world.now)
         assert self.do(mend_contradictions(self.conn)) == []
 
-    @rule(which=some)
-    def a_worker_is_lost(self, which: int) -> None:
-        """One that holds a run, if there is one: silent until the sweep says so; and another goes on."""
-        held = sorted(hand.worker for hand in self.hands if hand.is_current)
-        if held:
-            self.silence(held[which % len(held)])
-            self.sweep()
-            self.claim_next(which)
+    @rule(which=some, late=steps, then=steps)
+    def a_worker_is_lost(self, which: int, late: str, then: str) -> None:
+        """One that holds a run: silent until the sweep; another goes on; then the first comes back."""
+        held = [hand for hand in self.hands if hand.is_current]
+        if not held:
+            return
+        hand = held[which % len(held)]
+        self.silence(hand.worker)
+        self.sweep()
+        self.agree()
+        other = self.claim_next(which)
+        self.takes(hand, late)
+        if other:
+            self.takes(other, then)
+
+    a_worker_is_lost_2 = a_worker_is_lost_3 = a_worker_is_lost
 
     @rule()
     def deadlines(self) -> None:
@@ -143,7 +156,9 @@ class JobsAndRuns(PeopleAct, WorkersAct):
         """A status written by hand; a claim meets it before the sweep mends it."""
         job = self.job(which)
         status = "READY" if job.run else "RUNNING"
-        self.do(self.conn.execute("UPDATE etl_jobs SET status = $2 WHERE id = $1", job.id, status))
+        self.do(self.conn.execute(CONTRADICT, job.id, status))
+        if job.started_at:
+            job.started_at -= timedelta(days=1)
         before, job.status = job.status, status
         self.claim_due()
         assert self.do(mend_contradictions(self.conn)) == [job.id]

@@ -63,7 +63,12 @@ STATUS = "idx_etl_jobs_status"
 HOT = (
     Hot("dispatch", "claim_due", ("8",), "etl_jobs_due"),
     Hot("dispatch", "seconds_to_next_due", (), "etl_jobs_next_due"),
-    Hot("dispatch", "claim_capacity", ("10",), ("job_runs_ready", "job_runs_open_of_tenant")),
+    Hot(
+        "dispatch",
+        "claim_capacity",
+        ("10",),
+        ("job_runs_ready", "job_runs_open_of_tenant", "job_runs_one_open"),
+    ),
     Hot("dispatch", "pick_run", ("1",), "job_runs_ready"),
     Hot("dispatch", "rest_finished", ("60",), ("etl_jobs_finished", STATUS)),
     Hot("dispatch", "end_holds", (), "etl_jobs_held"),

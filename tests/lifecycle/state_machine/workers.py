@@ -20,8 +20,9 @@ from workers.extract import ExtractEnd
 _processes = load("processes")
 
 STEPS = [
-    *("store", "store", "load", "load", "load out of order", "end", "end", "take up"),
-    *("set aside", "is asked to stop", "give back", "rate limited"),
+    *("store", "store", "store", "store", "load", "load", "load out of order", "load out of order"),
+    *("end", "end", "take up", "set aside", "is asked to stop", "give back"),
+    *("rate limited", "limited for long"),
     *(ErrorKind.TRANSIENT, ErrorKind.UNAUTHORISED, ErrorKind.PERMANENT),
 ]
 steps = st.sampled_from(STEPS)
@@ -69,7 +70,7 @@ class WorkersAct(Machine):
         hand = held[which % len(held)] if held else self.claim_next(which)
         if hand:
             for step in steps:
-                self._takes(hand, step)
+                self.takes(hand, step)
 
     # A rule is as likely as it has names: half of what happens is work, else people only bar what never ran.
     works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works_9 = works
@@ -77,7 +78,7 @@ class WorkersAct(Machine):
     @rule(which=some, step=steps)
     @precondition(lambda self: self.hands)
     def takes_a_step(self, which: int, step: str) -> None:
-        self._takes(self.hands[-1 - which % len(self.hands)], step)
+        self.takes(self.hands[-1 - which % len(self.hands)], step)
 
     @rule(which=some, step=steps)
     @precondition(lambda self: any(not hand.is_current for hand in self.hands))
@@ -85,11 +86,11 @@ class WorkersAct(Machine):
         """One that lost its run, best while another has it."""
         late = [hand for hand in self.hands if not hand.is_current]
         late = [hand for hand in late if hand.run.state == "RUNNING"] or late
-        self._takes(late[-1 - which % len(late)], step)
+        self.takes(late[-1 - which % len(late)], step)
 
     comes_too_late_2 = comes_too_late_3 = comes_too_late_4 = comes_too_late
 
-    def _takes(self, hand: Hand, step: str) -> None:
+    def takes(self, hand: Hand, step: str) -> None:
         unloaded = [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded]
         match step:
             case "take up" if not hand.is_current:  # it was stopped right after its claim
@@ -110,7 +111,9 @@ class WorkersAct(Machine):
             case "give back":
                 self._ends(hand, None)
             case "rate limited":
-                until = self.world.now + timedelta(minutes=40)
+                self._ends(hand, ExtractEnd(ErrorKind.RATE_LIMITED, "made up", until=timedelta(minutes=10)))
+            case "limited for long":
+                until = self.world.now + timedelta(minutes=70)
                 self._ends(hand, ExtractEnd(ErrorKind.RATE_LIMITED, "made up", until=until))
             case ErrorKind():
                 self._ends(hand, ExtractEnd(step, "made up"))
@@ -175,7 +178,10 @@ class WorkersAct(Machine):
         self.fenced(hand.execution._write_end(end), expected=not is_current)
         if not is_current:
             return
-        waits = end is not None and end.until is not None
+        until = end.until if end else None
+        if isinstance(until, timedelta):
+            until = now + until
+        waits = until is not None
         if hand.lane_ended:
             run.discard()
             run.extract_done = True
@@ -186,11 +192,11 @@ class WorkersAct(Machine):
                 if not hand.giving_way:
                     run.discard()
         if end is None or waits or hand.giving_way:
-            run.queue(now, end.until if end else None)
-        if end is not None and end.until is not None:
+            run.queue(now, until)
+        if until is not None:
             job.cut()
             place = (job.tenant, job.integration)
-            self.world.limited_until[place] = max(end.until, self.world.limited_until.get(place, end.until))
+            self.world.limited_until[place] = max(until, self.world.limited_until.get(place, until))
         job.settle(now)
         if run.state == "RUNNING":  # something is left: whoever takes it up loads that
             run.queue(now)

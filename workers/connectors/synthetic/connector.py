@@ -7,7 +7,7 @@ import builtins
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar, assert_never
 
 from pydantic import BaseModel
@@ -157,8 +157,7 @@ class SyntheticConnector:
             case FailKind.TRANSIENT:
                 return Transient(where)
             case FailKind.RATE_LIMITED:
-                until = datetime.now(UTC) + timedelta(seconds=self.config.rate_limit_s)
-                return RateLimited(where, until=until)
+                return RateLimited(where, until=timedelta(seconds=self.config.rate_limit_s))
             case FailKind.UNAUTHORISED:
                 return Unauthorised(where)
             case FailKind.PERMANENT:
