@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
@@ -50,21 +52,23 @@ async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
     Where a limit binds the run, the rows of its limits are locked and all is looked at again in the next
     statement: two claims at once would both pass a count. Else one statement is enough.
     """
-    best = await _dispatch.take_unlimited_run(conn, worker_id=worker_id)
-    if best is None:
-        return None
-    if not best["is_limited"]:
-        return ClaimedRun(**{name: value for name, value in best.items() if name != "is_limited"})
-    while True:
+    best = await _dispatch.take_best_run(conn, worker_id=worker_id)
+    while best is not None:
+        if not best["is_limited"]:
+            return _claimed(best)
         async with conn.transaction():
-            run = await _dispatch.pick_run(conn, worker_id=worker_id)
-            if run is None:
-                return None
-            if run["is_limited"]:
-                await _dispatch.lock_limits(
-                    conn, tenant_id=run["tenant_id"], integration_id=run["integration_id"]
-                )
-            row = await _dispatch.take_run(conn, run_id=run["id"], worker_id=worker_id)
+            best = await _dispatch.take_best_run(conn, worker_id=worker_id)
+            if best is None or not best["is_limited"]:
+                continue
+            await _dispatch.lock_limits(
+                conn, tenant_id=best["picked_tenant_id"], integration_id=best["integration_id"]
+            )
+            row = await _dispatch.take_run(conn, run_id=best["picked_id"], worker_id=worker_id)
             if row is not None:
-                return ClaimedRun(**row)
+                return _claimed(row)
         # The limit was reached while we waited for its lock: what is the best run now?
+    return None
+
+
+def _claimed(row: asyncpg.Record) -> ClaimedRun:
+    return ClaimedRun(**{name: row[name] for name in ClaimedRun.__dataclass_fields__})

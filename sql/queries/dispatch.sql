@@ -140,28 +140,6 @@ RETURNING id, job_id;
 -- Seconds until the next job falls due that is not due yet; null when there is none.
 SELECT extract(EPOCH FROM min(due_at) - now())::float FROM etl_jobs WHERE due_at > now();
 
--- name: pick_run(worker_id)^
--- The best run that could start: a person's first, then the one that waits longest. Holds it; others skip it.
--- is_limited: it must be looked at again under the locks of its limits, for two claims at once both pass a count (m).
--- A worker that is to drain, or was taken for lost, gets none.
-SELECT
-    r.id, r.job_id, r.tenant_id, j.integration_id,
-    (i.max_runs IS NOT NULL OR t.max_runs IS NOT NULL OR (SELECT l.max_runs IS NOT NULL FROM dispatch_limits AS l))
-    AS is_limited
-FROM job_runs AS r
-INNER JOIN etl_jobs AS j ON r.job_id = j.id
-INNER JOIN tenants AS t ON r.tenant_id = t.id
-LEFT JOIN integrations AS i ON j.integration_id = i.id
-WHERE r.state = 'QUEUED' AND r.ready_at <= now()
-    AND EXISTS (
-        SELECT FROM workers AS w
-        WHERE w.id = :worker_id AND w.draining_by IS NULL AND w.lost_at IS NULL AND w.stopped_at IS NULL
-    )
-    AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
-ORDER BY (r.trigger <> 'manual'), r.ready_at, r.id
-LIMIT 1
-FOR NO KEY UPDATE OF r SKIP LOCKED;
-
 -- name: lock_limits(tenant_id, integration_id)$
 -- Holds the rows whose limits bind this run, always in this order: all, tenant, integration.
 WITH
@@ -196,9 +174,11 @@ INNER JOIN etl_jobs AS j ON c.job_id = j.id
 INNER JOIN tenants AS t ON c.tenant_id = t.id
 LEFT JOIN integrations AS i ON j.integration_id = i.id;
 
--- name: take_unlimited_run(worker_id)^
--- The best run that could start, as pick_run finds it; given to the worker at once, as by take_run, unless limits bind
--- it: then only is_limited says so, and it is nobody's yet.
+-- name: take_best_run(worker_id)^
+-- The best run that could start: a person's first, then the one that waits longest. Given to the worker at once, as by
+-- take_run, unless limits bind it: then only is_limited says so, and in a transaction it is held, so that it can be
+-- looked at again under the locks of its limits, for two claims at once both pass a count (m). Others skip it. A worker
+-- that is to drain, or was taken for lost, gets none.
 WITH picked AS MATERIALIZED (
     SELECT
         r.id, r.job_id, r.tenant_id, j.integration_id,
@@ -229,7 +209,8 @@ claimed AS (
 )
 
 SELECT
-    picked.is_limited, c.*, j.job_name, t.name AS tenant, i.name AS integration, i.type AS integration_type, i.config,
+    picked.is_limited, picked.id AS picked_id, picked.tenant_id AS picked_tenant_id, picked.integration_id,
+    c.*, j.job_name, t.name AS tenant, i.name AS integration, i.type AS integration_type, i.config,
     CASE WHEN j.checkpoint_data ? 'streams' THEN NULL ELSE j.checkpoint_data END AS legacy_checkpoint
 FROM picked
 INNER JOIN etl_jobs AS j ON picked.job_id = j.id

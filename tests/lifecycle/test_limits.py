@@ -135,9 +135,10 @@ async def test_claims_at_once_never_pass_a_limit(open_connection: Open, limits: 
 
 async def without_the_locks(conn: Connection, worker_id: int) -> bool:
     """The obvious way: look whether there is room, take it."""
-    run = await _dispatch.pick_run(conn, worker_id=worker_id)
+    run = await _dispatch.take_best_run(conn, worker_id=worker_id)
     return (
-        run is not None and await _dispatch.take_run(conn, run_id=run["id"], worker_id=worker_id) is not None
+        run is not None
+        and await _dispatch.take_run(conn, run_id=run["picked_id"], worker_id=worker_id) is not None
     )
 
 

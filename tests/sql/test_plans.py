@@ -60,16 +60,14 @@ class Hot(NamedTuple):
 STATUS = "idx_etl_jobs_status"
 """Of the documented schema; for a status that few rows have it is as good as a partial index of ours."""
 
+OPEN_RUNS = ("job_runs_ready", "job_runs_open_of_tenant", "job_runs_one_open")
+"""Each holds open runs alone, of which there are few."""
+
 HOT = (
     Hot("dispatch", "claim_due", ("8",), "etl_jobs_due"),
     Hot("dispatch", "seconds_to_next_due", (), "etl_jobs_next_due"),
-    Hot(
-        "dispatch",
-        "claim_capacity",
-        ("10",),
-        ("job_runs_ready", "job_runs_open_of_tenant", "job_runs_one_open"),
-    ),
-    Hot("dispatch", "pick_run", ("1",), "job_runs_ready"),
+    Hot("dispatch", "claim_capacity", ("10",), OPEN_RUNS),
+    Hot("dispatch", "take_best_run", ("1",), OPEN_RUNS),
     Hot("dispatch", "rest_finished", ("60",), ("etl_jobs_finished", STATUS)),
     Hot("dispatch", "end_holds", (), "etl_jobs_held"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "NULL"), "etl_jobs_changed"),

