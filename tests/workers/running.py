@@ -11,7 +11,7 @@ import asyncpg
 
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.store.database import Connection, Pool, open_pool
-from tests.support.jobs import make_job, make_worker, one, start_run
+from tests.support.jobs import eventually, make_job, make_worker, one, start_run
 from workers.execution import Execution
 
 
@@ -66,3 +66,9 @@ async def hand(db: Connection, url: str) -> AsyncIterator[Hand]:
     worker_id = await make_worker(db)
     async with open_pool(url, application_name=f"etl-worker/{worker_id}", max_size=6) as pool:
         yield Hand(db, pool, worker_id)
+
+
+async def until_loaded(db: Connection, batches: int) -> None:
+    """Waits until so many batches of any run are in the destination."""
+    enough = "SELECT count(*) >= $1 FROM run_batches WHERE state = 'LOADED'"
+    await eventually(lambda: db.fetchval(enough, batches))
