@@ -71,7 +71,7 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         )
         for name, duty, seconds in (
             ("claim", claim.run_once, settings.claim_interval),
-            ("sweep", sweep.run_once, settings.lease_timeout / 2),
+            ("sweep", sweep.run_once, settings.lease_timeout / 4),
             ("deadline", deadline.run_once, settings.claim_interval),
             ("prune", prune.run_once, PRUNE_INTERVAL),
             ("rest", rest.run_once, min(5.0, settings.finished_rest)),

@@ -93,10 +93,6 @@ SET state = 'LOADED', stage = 'load', loaded_at = now(),
 WHERE run_id = :run_id AND seq = :seq
 RETURNING counts;
 
--- name: charge_attempt(run_id, seq)!
--- One more try at loading this batch.
-UPDATE run_batches SET attempts = attempts + 1 WHERE run_id = :run_id AND seq = :seq;
-
 -- name: set_aside(run_id, seq, error)!
 -- This batch cannot be loaded: it ends its lane.
 UPDATE run_batches SET state = 'SET_ASIDE', error = :error WHERE run_id = :run_id AND seq = :seq;
