@@ -46,6 +46,7 @@ async def test_an_alarm(own_amqp_url: str, own_rabbitmq: RabbitMQ, of: str, know
                         await broker.ring(Stage.EXTRACT, times=200)
                     # Not "no answer within 5 s": it did not wait for that.
                     assert str(caught.value).endswith(f": blocked by an alarm ({of})")
+                await bell.wait(SHORT)  # what was under way when the alarm came
                 assert not await bell.wait(SHORT)
                 assert bell.connected  # who only takes messages is not blocked
             await gets_through(broker)
