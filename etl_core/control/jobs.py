@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from etl_core.broker.channels import SCHEDULER
 from etl_core.connectors_registry import describe
 from etl_core.control.audit import Actor, record_event
-from etl_core.control.runs import show_run
+from etl_core.control.runs import open_run, show_run
 from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
 from etl_core.models.run import RunRow
@@ -278,8 +278,6 @@ async def lock_job(conn: Connection, job_id: int) -> asyncpg.Record:
 
 
 async def _why_not_now(conn: Connection, job_id: int, name: str) -> str:
-    from etl_core.control.runs import open_run
-
     run = await open_run(conn, job_id)
     if run is None:
         return f"{name} is not in a state that can be run; try again in a moment"

@@ -6,6 +6,7 @@ import asyncpg
 import structlog
 
 from etl_core.control.audit import Actor, record_event
+from etl_core.lifecycle.settle import settle_run
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
@@ -28,8 +29,6 @@ async def mend_contradictions(conn: Connection) -> list[int]:
 
 async def settle_forgotten(conn: Connection) -> list[int]:
     """Runs whose last holder went away between its last load and settling; the ids settled."""
-    from etl_core.lifecycle.settle import settle_run
-
     settled = []
     for run_id in [row["id"] async for row in _settle.list_unsettled_runs(conn)]:
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from etl_core.store.database import Connection
 
 INSTALL = """
@@ -130,18 +132,18 @@ async def read_history(conn: Connection) -> Findings:
     return found
 
 
-def _check_session(row: object, name: str, found: Findings) -> None:
-    session, old, new = row["session"], row["old_worker"], row["new_worker"]  # type: ignore[index]  # a Record
+def _check_session(row: asyncpg.Record, name: str, found: Findings) -> None:
+    session, old, new = row["session"], row["old_worker"], row["new_worker"]
     if not session.startswith("etl-worker/"):
         return
     worker = int(session.removeprefix("etl-worker/"))
     takes = new == worker
     holds = old == worker
     # A run that nobody holds and of which nothing is left to load may be settled by anybody.
-    settles = old is None and row["what"] == "run" and row["new_state"] in ENDED  # type: ignore[index]
+    settles = old is None and row["what"] == "run" and row["new_state"] in ENDED
     if not (takes or holds or settles):
         found.wrong.append(
             f"{name}: changed by worker {worker}, which does not hold it (holder {old} -> {new})"
         )
-    if row["new_state"] == "LOADED" and old != worker:  # type: ignore[index]
+    if row["new_state"] == "LOADED" and old != worker:
         found.wrong.append(f"{name}: loaded by worker {worker} while {old} held it")
