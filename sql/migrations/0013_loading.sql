@@ -1,0 +1,3 @@
+-- programs: >=0.1
+-- Written below in this order.
+SELECT 1;
