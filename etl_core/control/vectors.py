@@ -58,6 +58,7 @@ async def vectorize(
         NotFound: no such tenant or integration. Conflict: PostgreSQL has no pgvector, with what to do.
         InvalidInput: a column that is not there or holds no text, a secret in clear, a URL that is none.
     """
+    _check_numbers(request)
     owner = await find_tenant(conn, tenant)
     await ensure_pgvector(conn)
     async with conn.transaction():
@@ -232,17 +233,20 @@ async def _lock_integration(conn: Connection, tenant: str, integration: str) -> 
     return integration_id
 
 
+def _check_numbers(request: VectorRequest) -> None:
+    for name, value, most in (
+        ("texts in a request", request.batch_size, MAX_BATCH),
+        ("characters of a text", request.max_chars, MAX_CHARS),
+        ("the dimension", request.dimension, MAX_DIMENSION),
+    ):
+        if value is not None and not 1 <= value <= most:
+            raise InvalidInput(f"{name}: 1 to {most:,}")
+
+
 def _check(settings: VectorSettings) -> None:
     columns = settings.text_columns
     if not columns or any(not name.strip() for name in columns) or len(set(columns)) < len(columns):
         raise InvalidInput("columns to vectorize: one or more, each once")
-    for name, value, most in (
-        ("texts in a request", settings.batch_size, MAX_BATCH),
-        ("characters of a text", settings.max_chars, MAX_CHARS),
-        ("the dimension", settings.dimension, MAX_DIMENSION),
-    ):
-        if value is not None and not 1 <= value <= most:
-            raise InvalidInput(f"{name}: 1 to {most:,}")
     if secrets_in_clear({"url": settings.url, "api_key": settings.api_key}):
         raise InvalidInput("the key of the endpoint is in clear; give a reference, env:NAME or file:/path")
     if settings.api_key is not None and not parse_reference(settings.api_key):

@@ -111,25 +111,22 @@ class HttpEmbedder:
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """How long `Retry-After` says, in seconds or by a moment; None when it says nothing that can be read."""
     value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=min(int(value[:9]), LONGEST_WAIT.total_seconds()))
+    moment = _moment(value)
+    if moment is None:
+        return None
+    # The server's clock by the server's clock; where it does not tell its time, ours must do.
+    now = _moment(headers.get("date", "")) or datetime.now(UTC)
+    return min(max(moment - now, timedelta()), LONGEST_WAIT)
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        seconds = float(value)
-    except ValueError:
-        seconds = None
-    if seconds is not None:
-        return (
-            timedelta(seconds=min(max(seconds, 0.0), LONGEST_WAIT.total_seconds())) if seconds >= 0 else None
-        )
-    try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    # The server's clock by the server's clock; where it does not tell its time, ours must do.
-    try:
-        now = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        now = datetime.now(UTC)
-    return min(max(moment - now, timedelta()), LONGEST_WAIT)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _reason(content: bytes, api_key: str | None) -> str:

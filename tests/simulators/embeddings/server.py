@@ -107,8 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         answer = self.simulator.answer(self.path, self.headers.get("Authorization"), request)
         body = answer.body or b""
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        self.send_response_only(answer.status)
+        for name, value in ({"Date": self.date_time_string()} | dict(answer.headers)).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
