@@ -70,5 +70,13 @@ async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
     return None
 
 
+async def claim_runs(conn: Connection, worker_id: int, at_most: int) -> list[ClaimedRun]:
+    """Up to so many of the best runs; fewer only when no more are ready."""
+    claimed: list[ClaimedRun] = []
+    while len(claimed) < at_most and (run := await claim_run(conn, worker_id)):
+        claimed.append(run)
+    return claimed
+
+
 def _claimed(row: asyncpg.Record) -> ClaimedRun:
     return ClaimedRun(**{name: row[name] for name in ClaimedRun.__dataclass_fields__})
