@@ -47,35 +47,53 @@ async def claim_due_jobs(conn: Connection, *, lost_after: float) -> list[int]:
 
 
 async def claim_run(conn: Connection, worker_id: int) -> ClaimedRun | None:
-    """The best run that may start, now leased to this worker; None when there is none, or it is to drain.
-
-    Where a limit binds the run, the rows of its limits are locked and all is looked at again in the next
-    statement: two claims at once would both pass a count. Else one statement is enough.
-    """
-    best = await _dispatch.take_best_run(conn, worker_id=worker_id)
-    while best is not None:
-        if not best["is_limited"]:
-            return _claimed(best)
-        async with conn.transaction():
-            best = await _dispatch.take_best_run(conn, worker_id=worker_id)
-            if best is None or not best["is_limited"]:
-                continue
-            await _dispatch.lock_limits(
-                conn, tenant_id=best["picked_tenant_id"], integration_id=best["integration_id"]
-            )
-            row = await _dispatch.take_run(conn, run_id=best["picked_id"], worker_id=worker_id)
-            if row is not None:
-                return _claimed(row)
-        # The limit was reached while we waited for its lock: what is the best run now?
-    return None
+    """The best run that may start, as by `claim_runs`; None when there is none."""
+    claimed = await claim_runs(conn, worker_id, 1)
+    return claimed[0] if claimed else None
 
 
 async def claim_runs(conn: Connection, worker_id: int, at_most: int) -> list[ClaimedRun]:
-    """Up to so many of the best runs; fewer only when no more are ready."""
+    """The best runs that may start, up to `at_most`, now leased to this worker; none when it is to drain.
+
+    One statement takes all that no limit binds. The others are taken one by one: the rows of a run's limits
+    are locked and all is looked at again in the next statement, for two claims at once would both pass a
+    count. What ends in an exception may have taken some: who watches its leases gives them back.
+    """
     claimed: list[ClaimedRun] = []
-    while len(claimed) < at_most and (run := await claim_run(conn, worker_id)):
-        claimed.append(run)
+    while len(claimed) < at_most:
+        best = [
+            row
+            async for row in _dispatch.take_runs(
+                conn, worker_id=worker_id, at_most=at_most - len(claimed), run_id=None
+            )
+        ]
+        claimed += [_claimed(row) for row in best if not row["is_limited"]]
+        limited = [row for row in best if row["is_limited"]]
+        if not limited:
+            return claimed
+        full: set[int] = set()
+        for row in limited:
+            if row["integration_id"] in full:
+                continue
+            run = await _claim_limited(conn, row["picked_id"], worker_id)
+            if run is not None:
+                claimed.append(run)
+            else:
+                full.add(row["integration_id"])
+        # Where a limit was reached meanwhile: what are the best runs now?
     return claimed
+
+
+async def _claim_limited(conn: Connection, run_id: int, worker_id: int) -> ClaimedRun | None:
+    """That run, looked at again under the locks of its limits; None when one is reached or it is gone."""
+    async with conn.transaction():
+        if not await _dispatch.lock_limits(conn, run_id=run_id):
+            return None
+        taken = [
+            _claimed(row)
+            async for row in _dispatch.take_runs(conn, worker_id=worker_id, at_most=1, run_id=run_id)
+        ]
+    return taken[0] if taken else None
 
 
 def _claimed(row: asyncpg.Record) -> ClaimedRun:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_core.errors import ExitCode, InvalidInput
+from etl_tui.cli import vectors
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count_or_none
 
@@ -23,7 +24,7 @@ on it with `etl-tui jobs add`."""
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `integrations list|add|set`."""
+    """Adds `integrations list|add|set|vectorize`."""
     group = add_group(
         subparsers, "integrations", "list, add and change integrations, the systems that jobs read from"
     )
@@ -72,6 +73,7 @@ def register(subparsers: Subparsers) -> None:
     change.add_argument(
         "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"
     )
+    vectors.register_vectorize(group)
 
 
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:

@@ -26,6 +26,7 @@ from etl_tui.cli import (
     queues,
     runs,
     tenants,
+    vectors,
     windows,
     workers,
 )
@@ -46,6 +47,7 @@ _GROUPS = (
     windows,
     workers,
     queues,
+    vectors,
     doctor,
     demo,
 )

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 
 from etl_core.control.pauses import limit, pause, resume
@@ -135,11 +136,14 @@ async def test_claims_at_once_never_pass_a_limit(open_connection: Open, limits: 
 
 async def without_the_locks(conn: Connection, worker_id: int) -> bool:
     """The obvious way: look whether there is room, take it."""
-    run = await _dispatch.take_best_run(conn, worker_id=worker_id)
-    return (
-        run is not None
-        and await _dispatch.take_run(conn, run_id=run["picked_id"], worker_id=worker_id) is not None
-    )
+    (best,) = await take(conn, worker_id, None)
+    assert best["is_limited"]
+    return len(await take(conn, worker_id, best["picked_id"])) == 1
+
+
+async def take(conn: Connection, worker_id: int, run_id: int | None) -> list[asyncpg.Record]:
+    """The statement by itself."""
+    return [row async for row in _dispatch.take_runs(conn, worker_id=worker_id, at_most=1, run_id=run_id)]
 
 
 @pytest.mark.parametrize("place", ["all", "acme", "acme/made-up"])

@@ -77,6 +77,7 @@ async def test_a_person_s_run_is_rung_for_when_control_says_so(
     db: Connection, pool: Pool, broker: PostgresBroker
 ) -> None:
     await run_now(db, await make_job(db), PERSON)
+    await make_worker(db)
     claim = Claim(pool, broker, lost_after=LOST_AFTER)
     async with broker.subscribe([Stage.EXTRACT]) as bell:
         assert await bell.wait(60)

@@ -1,0 +1,130 @@
+"""etl-tui end to end: the real scheduler and workers, a `files` job, run now by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.dispatch.servers import CHECKOUT, Processes, Servers, processes, until_alive
+from benchmarks.pipeline.measure import Load, expect_loaded, measured
+from benchmarks.pipeline.records import KEY, STREAM, Phase, write_jsonl
+from etl_core.control.audit import Actor
+from etl_core.control.jobs import run_now
+from etl_core.store.database import Connection
+
+CARRIED: Final = "etl-tui"
+"""One worker with all stages, which carries a batch on in memory."""
+STAGED: Final = "etl-tui, a process per stage"
+"""A worker per stage: every batch goes through the queue in between."""
+_STAGES: Final = {CARRIED: (None,), STAGED: ("extract", "transform", "load")}
+_DATABASE: Final = "pipeline"
+_WARM_UP = 2_000
+_PERSON: Final = Actor("benchmark")
+_SAMPLER: Final = Path(__file__).parent / "sampler"
+
+
+def can_be_staged() -> bool:
+    """Whether workers can be told which stages they serve."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "workers", "--help"], cwd=CHECKOUT, check=True, capture_output=True
+    )
+    return b"--stages" in asked.stdout
+
+
+async def load_through(
+    system: str, servers: Servers, files: dict[Phase, Path], number: int, *, samples: Path | None = None
+) -> list[Load]:
+    """The three phases through a job of its own, timed by Postgres's clock from the start of the run.
+
+    With `samples`, a folder, the workers write there where their threads are, which slows them a little.
+    """
+    await servers.make_database(_DATABASE, migrated=True)
+    async with servers.connection(_DATABASE) as conn, _running(system, servers, conn, samples):
+        folder = servers.folder / "delivered"
+        folder.mkdir(exist_ok=True)
+        warm = folder / "warm.jsonl"
+        write_jsonl(warm, _WARM_UP, Phase.INSERT)
+        await _run(conn, await _make_job(conn, "warm", warm))
+        delivered = folder / f"{STREAM}.jsonl"
+        job = await _make_job(conn, "pipeline", delivered)
+        loads = []
+        for phase, file in files.items():
+            delivered.unlink(missing_ok=True)
+            delivered.hardlink_to(file)
+            async with measured(conn, system, phase, number) as load:
+                run = await _run(conn, job)
+                load.seconds = run["seconds"]
+            schema = await conn.fetchval(
+                "SELECT schema_name FROM destination_tables WHERE job_id = $1 AND stream = $2", job, STREAM
+            )
+            await expect_loaded(conn, f'"{schema}".{STREAM}', number, phase=phase)
+            loads.append(load)
+    return loads
+
+
+@asynccontextmanager
+async def _running(
+    system: str, servers: Servers, conn: Connection, samples: Path | None
+) -> AsyncIterator[Processes]:
+    environment = servers.environment(_DATABASE, amqp=True)
+    sampled = environment | _sampling(samples)
+    with processes(servers, "pipeline") as started:
+        started.start(["-m", "scheduler"], environment)
+        for stage in _STAGES[system]:
+            started.start(["-m", "workers", *(["--stages", stage] if stage else [])], sampled)
+        try:
+            await until_alive(conn, workers=len(_STAGES[system]))
+            yield started
+        except RuntimeError:
+            started.alive()  # its log says more
+            raise
+        started.alive()
+
+
+def _sampling(samples: Path | None) -> dict[str, str]:
+    if samples is None:
+        return {}
+    path = os.pathsep.join(filter(None, (str(_SAMPLER), os.environ.get("PYTHONPATH"))))
+    return {"PYTHONPATH": path, "BENCH_SAMPLES": str(samples)}
+
+
+async def _make_job(conn: Connection, name: str, path: Path) -> int:
+    """A job that reads the file, and that no schedule starts."""
+    await conn.execute("INSERT INTO tenants (name) VALUES ('bench') ON CONFLICT DO NOTHING")
+    await conn.execute("UPDATE etl_jobs SET active = false WHERE integration_id IS NULL")
+    config = {"path": str(path), "stream": STREAM, "key": [KEY]}
+    job: int = await conn.fetchval(
+        "WITH integration AS ("
+        " INSERT INTO integrations (name, type, tenant_id, config)"
+        " SELECT $1, 'files', id, $2 FROM tenants WHERE name = 'bench' RETURNING id, tenant_id)"
+        " INSERT INTO etl_jobs (job_name, schedule_interval_minutes, retry_interval_minutes, integration_id,"
+        " tenant_id, active) SELECT $1, 600, 60, id, tenant_id, false FROM integration RETURNING id",
+        name,
+        config,
+    )
+    return job
+
+
+async def _run(conn: Connection, job: int, *, limit: float = 1800) -> Any:
+    """Runs the job now and waits for its end; the run, with `seconds` by Postgres's clock."""
+    asked = await run_now(conn, job, _PERSON)
+    give_up = time.monotonic() + limit
+    while not await conn.fetchval("SELECT finished_at IS NOT NULL FROM job_runs WHERE id = $1", asked.id):
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"the run did not end within {limit:g} s")
+        await asyncio.sleep(0.05)
+    run = await conn.fetchrow(
+        "SELECT state, error_message, extract(EPOCH FROM finished_at - started_at)::float AS seconds"
+        " FROM job_runs WHERE id = $1",
+        asked.id,
+    )
+    if run is None or run["state"] != "SUCCEEDED":
+        raise RuntimeError(f"the run failed: {run and run['error_message']}")
+    return run

@@ -1,0 +1,8 @@
+"""Embeds chosen text columns of destination tables and keeps the vectors beside the data.
+
+What is to be done is read from the tables, never from messages: `Vectorizer.run_once` does the next piece.
+"""
+
+from workers.vectorize.vectorizer import Vectorizer
+
+__all__ = ["Vectorizer"]
