@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 from etl_core import __version__
+from etl_core.broker.protocol import STAGES
 from etl_core.errors import EtlError
 
 
@@ -14,14 +15,30 @@ def main(argv: list[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT; 0 after a clean end, else the exit code of what was wrong."""
     parser = argparse.ArgumentParser(
         prog="etl-worker",
-        description="Takes runs, extracts, transforms and loads them. Run one or many; settings: ETL_*.",
+        description="Extracts, transforms and loads. Run one or many, for all stages or for some of them; "
+        "settings: ETL_*.",
     )
     parser.add_argument("--version", action="version", version=f"etl-worker {__version__}")
-    parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="runs at once (default: 4)")
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=4,
+        metavar="N",
+        help="runs, and batches beside them, at once (default: 4)",
+    )
+    parser.add_argument(
+        "--stages",
+        default=",".join(STAGES),
+        metavar="LIST",
+        help="what it does, separated by commas (default: %(default)s)",
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when stdin ends (for supervisors)")
     args = parser.parse_args(argv)
     if not 1 <= args.concurrency <= 100:
         parser.error(f"--concurrency {args.concurrency}: 1 to 100 runs at once")
+    stages = [stage for stage in STAGES if stage in args.stages.replace(" ", "").split(",")]
+    if unknown := sorted({*args.stages.replace(" ", "").split(",")} - {*STAGES}):
+        parser.error(f"--stages {args.stages}: there is no stage {unknown[0]!r}; stages: {', '.join(STAGES)}")
     try:
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings
@@ -29,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
         settings = load_settings()
         configure_logging(settings)
-        asyncio.run(run_worker(settings, slots=args.concurrency, with_parent=args.with_parent))
+        asyncio.run(run_worker(settings, slots=args.concurrency, stages=stages, with_parent=args.with_parent))
     except EtlError as error:
         print(f"etl-worker: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code

@@ -25,3 +25,7 @@ class Batch:
     stored_at: datetime
     """Postgres's clock: `_extracted_at` of its rows."""
     records: Mapping[str, Sequence[Record]]
+    is_carried: bool = True
+    """False: it waits in its stage's queue, and whoever claims it reads it from there."""
+    stored_bytes: int = 0
+    """Of its stored payload: what it takes of the run's share of the database."""

@@ -6,6 +6,8 @@ import asyncio
 
 CARRIED_BYTES = 64 * 1024 * 1024
 """Of records as JSON, per run; as Python objects they take a few times that."""
+MOST_UNLOADED_BYTES = 64 * 1024 * 1024
+"""Of a run's batches that others are to load, as they are stored."""
 CARRIED_BATCHES = 2
 """One that is loaded and the next: more would only cost memory, for load is the slower part."""
 

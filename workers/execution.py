@@ -1,70 +1,94 @@
-"""Carries out one run: extract, transform and load side by side, until it settles, waits, or is given back.
+"""Carries out one run: extracts, and loads what it may carry on, until it settles, waits, or is given back.
 
 The next page is extracted while the one before is loaded. What is extracted but not loaded stands in the
-database, so that whoever takes the run over goes on from the last stored batch.
+database, so that whoever takes the run over goes on from the last stored batch. What cannot be carried on
+waits in its stage's queue (`workers.batch_work`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import aclosing
-from dataclasses import asdict, replace
-from datetime import timedelta
 
 import asyncpg
 import structlog
-from pydantic import ValidationError
 
-from etl_core.connector import Connector, PartitionState, Stream
-from etl_core.connectors_registry import describe, find_connector
-from etl_core.control.secret_fields import secret_fields
-from etl_core.errors import ErrorKind, Fenced, InvalidInput, Permanent, RateLimited, SourceError
+from etl_core.broker.protocol import Stage
+from etl_core.connector import PartitionState
+from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.lifecycle.settle import cut_version, settle_locked
-from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
-from workers.byte_budget import ByteBudget
-from workers.connector_calls import ask, build
+from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
 from workers.extract import ExtractEnd, Extractor
-from workers.load import CannotLoad, Loader
-from workers.loader.tables import ensure_tables
-from workers.loader.target import TargetTable
+from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
-from workers.payload import decode, decoded_size
-from workers.secrets import resolve_secrets
+from workers.payload import READABLE, decode, decoded_size
+from workers.rings import Rings
+from workers.run_connector import connector_for
+from workers.run_end import give_back, write_end
+from workers.run_loader import RunLoader
+from workers.set_aside import set_batch_aside
+from workers.work import Held
 
 _leases = load("leases")
 _checkpoints = load("checkpoints")
-_pauses = load("pauses")
-_runs = load("runs")
 
 log = structlog.get_logger()
 
 PROGRESS_INTERVAL = 1.0
 """Seconds between two looks that screens get at an open run."""
+GIVE_WAY_AFTER = 60.0
+"""Seconds after which a run that moved gives its slot to others that wait for one."""
+OTHERS_PATIENCE = 5.0
+"""Seconds that others wait before a run gives way to them, and between two looks whether any do."""
+UNLOADED_INTERVAL = 0.5
+"""Seconds between two looks whether others have loaded enough of a run for its extract to go on."""
 
 
 class Execution:
     """One claimed run in the hands of one worker."""
 
-    def __init__(self, pool: Pool, worker_id: int, run: ClaimedRun) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        worker_id: int,
+        run: ClaimedRun,
+        *,
+        carries: bool = True,
+        rings: Rings | None = None,
+    ) -> None:
+        """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried."""
         self._pool = pool
         self._worker_id = worker_id
         self._run = run
+        self._carries = carries
+        self._rings = rings
         self._budget = ByteBudget()
         self._giving_way = False
         self._extracting: asyncio.Task[None] | None = None
+        self._in_hand: Held | None = None
         self._ended_lanes: set[str] = set()
+        self._all_lanes_ended = False
+        self._load_failed = False
+        self._waiting_bytes = 0
         self._progress_at = 0.0
+        self._began_at = time.monotonic()
+        self._looked_for_others_at = self._began_at
 
     @property
     def run(self) -> ClaimedRun:
         """The run and the lease under which it is carried out."""
         return self._run
+
+    @property
+    def holds(self) -> Collection[Held]:
+        """The run, and the batch that is worked on alone after a loss."""
+        run = Held(self._run.id, 0, self._run.lease)
+        return (run,) if self._in_hand is None else (run, self._in_hand)
 
     def give_way(self) -> None:
         """Finish the batch in hand, then give the run back to the queue."""
@@ -96,32 +120,46 @@ class Execution:
             except Exception as error:
                 log.exception("run failed unexpectedly")
                 end = ExtractEnd(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
-            await self._end(end)
+            await self._leave(end)
 
     async def _attempt(self) -> ExtractEnd | None:
         """How the run ended; None when it is to be given back to the queue."""
-        connector = self._connector()
-        extractor = Extractor(self._pool, self._run, self._worker_id, connector)
+        run = self._run
+        connector = connector_for(
+            run.integration_type,
+            run.config,
+            named=run.integration or "",
+            job=f"{run.tenant}/{run.job_name}",
+            with_secrets=True,
+        )
+        extractor = Extractor(self._pool, run, self._worker_id, connector, carries=self._carries)
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
-        streams = await ask(connector.discover(extractor.context))
-        tables = await step_retries.on(PASSING)(self._ensure_tables, streams)
-        loader = Loader(self._pool, self._run, connector, tables)
+        streams = await extractor.discover()
+        loader = RunLoader(self._pool, run, connector, streams)
+        if self._carries and not extractor.context.checkpoint:
+            await loader.ensure_tables()  # also when the first run finds nothing: people look for the table
 
+        is_careful = run.losses > 0 or any(stored["attempts"] for stored in leftovers)
         for stored in leftovers:
             if self._giving_way:
                 return None
+            if stored["lane"] in self._ended_lanes:
+                continue
+            if is_careful:
+                await self._take_in_hand(stored)
             batch = await step_retries.on(PASSING)(self._read, stored)
             await self._budget.take(batch.size)
             await self._load(loader, batch)
-        if self._run.extract_done or self._ended_lanes:
+            self._in_hand = None
+        if run.extract_done or self._all_lanes_ended:
             return ExtractEnd()
         try:
             await self._extract_and_load(extractor, loader)
         except ExceptionGroup as group:
             raise next((e for e in group.exceptions if isinstance(e, Fenced)), group.exceptions[0]) from group
-        return extractor.end
+        return ExtractEnd() if self._all_lanes_ended else extractor.end
 
-    async def _extract_and_load(self, extractor: Extractor, loader: Loader) -> None:
+    async def _extract_and_load(self, extractor: Extractor, loader: RunLoader) -> None:
         stored: asyncio.Queue[Batch | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             self._extracting = group.create_task(self._extract(extractor, stored), name="extract")
@@ -132,35 +170,8 @@ class Execution:
             while (batch := await stored.get()) is not None and not self._giving_way:
                 await self._load(loader, batch, extractor)
 
-    async def _ensure_tables(self, streams: Sequence[Stream]) -> dict[str, TargetTable]:
-        async with self._pool.acquire() as conn:
-            return await ensure_tables(
-                conn,
-                job_id=self._run.job_id,
-                tenant=self._run.tenant,
-                integration=self._run.integration or self._run.job_name,
-                schema=None,
-                streams=streams,
-                run_id=self._run.id,
-            )
-
-    def _connector(self) -> Connector:
-        run = self._run
-        if run.integration_type is None or run.config is None:
-            raise Permanent(
-                f"{run.tenant}/{run.job_name} has no integration; `etl-tui jobs settings` gives it one"
-            )
-        try:
-            kind = find_connector(run.integration_type)
-            config = kind.Config.model_validate(resolve_secrets(run.config, secret_fields(kind.Config)))
-        except ValidationError as error:
-            raise Permanent(f"config of integration {run.integration}: {describe(error)}") from None
-        except InvalidInput as error:
-            raise Permanent(str(error)) from None
-        return build(kind, config)
-
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
-        """The unloaded batches of an earlier holder, now ours; extract goes on behind the last of them."""
+        """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
         run = self._run
         if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
             extractor.start_from(await self._checkpoint(self._pool), 0)
@@ -172,13 +183,19 @@ class Execution:
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
             checkpoint = await self._checkpoint(conn)
-            leftovers = [
-                row async for row in _leases.adopt_batches(conn, run_id=run.id, worker_id=self._worker_id)
-            ]
-            for row in leftovers:
+            async for row in _leases.list_unloaded_fragments(conn, run_id=run.id):
                 for f in row["fragments"]:
                     checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
             extractor.start_from(checkpoint, await _leases.last_seq(conn, run_id=run.id))
+            self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=run.id)
+            if not self._carries:
+                return []
+            leftovers = [
+                row
+                async for row in _leases.adopt_batches(
+                    conn, run_id=run.id, worker_id=self._worker_id, formats=READABLE
+                )
+            ]
         if leftovers:
             log.info("batches of an earlier holder taken up", batches=len(leftovers))
         return leftovers
@@ -188,6 +205,15 @@ class Execution:
             (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
             async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)
         }
+
+    async def _take_in_hand(self, stored: asyncpg.Record) -> None:
+        """After a loss: from now on another one is charged to this batch alone."""
+        self._in_hand = Held(self._run.id, stored["seq"], stored["lease"])
+        taken = await step_retries.on(PASSING)(
+            _leases.take_in_hand, self._pool, worker_id=self._worker_id, **self._in_hand._asdict()
+        )
+        if taken is None:
+            raise Fenced(f"batch {stored['seq']} of run {self._run.id} is no longer ours to load")
 
     async def _read(self, stored: asyncpg.Record) -> Batch:
         """A stored batch with its records."""
@@ -208,34 +234,59 @@ class Execution:
     async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
         async with aclosing(extractor.batches()) as batches:
             async for batch in batches:
-                await self._budget.take(batch.size)
-                stored.put_nowait(batch)
+                if batch.is_carried:
+                    await self._budget.take(batch.size)
+                    stored.put_nowait(batch)
+                else:
+                    await self._pass_on(batch, extractor)
+                if batch.fragments and await self._others_wait():
+                    log.info("gives way: others wait for a slot")
+                    self._giving_way = True
+                    return
 
-    async def _load(self, loader: Loader, batch: Batch, extractor: Extractor | None = None) -> None:
+    async def _pass_on(self, batch: Batch, extractor: Extractor) -> None:
+        """Others take it from here; extract waits while they have more than a run's share before them."""
+        if self._rings:
+            self._rings.ring(Stage.TRANSFORM)
+        await self._write_progress(extractor)
+        self._waiting_bytes += batch.stored_bytes
+        while self._waiting_bytes > MOST_UNLOADED_BYTES:
+            unloaded = await _leases.count_unloaded(self._pool, run_id=self._run.id)
+            self._waiting_bytes = unloaded["bytes"]
+            if unloaded["batches"] <= 1:
+                return
+            if self._waiting_bytes > MOST_UNLOADED_BYTES:
+                await asyncio.sleep(UNLOADED_INTERVAL)
+
+    async def _others_wait(self) -> bool:
+        """Looked at now and then, once this run has had its time."""
+        now = time.monotonic()
+        if now - self._began_at < GIVE_WAY_AFTER or now - self._looked_for_others_at < OTHERS_PATIENCE:
+            return False
+        self._looked_for_others_at = now
+        return bool(await _leases.others_wait(self._pool, than_seconds=OTHERS_PATIENCE))
+
+    async def _load(self, loader: RunLoader, batch: Batch, extractor: Extractor | None = None) -> None:
         try:
-            if batch.lane not in self._ended_lanes:
+            if batch.lane not in self._ended_lanes:  # the next one was extracted meanwhile
                 await loader.load(batch)
         except CannotLoad as error:
             log.error("batch set aside", seq=batch.seq, error=str(error))
             await step_retries.on(PASSING)(self._set_aside, batch, str(error))
-            self._ended_lanes.add(batch.lane)
-            if self._extracting:
+            if self._all_lanes_ended and self._extracting:
                 self._extracting.cancel()
+        except Exception:
+            self._load_failed = True
+            raise
         finally:
             await self._budget.give_back(batch.size)
         await self._write_progress(extractor)
 
     async def _set_aside(self, batch: Batch, error: str) -> None:
-        async with self._pool.acquire() as conn, conn.transaction():
-            if (
-                await _leases.lock_leased_batch(
-                    conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._worker_id
-                )
-                is None
-            ):
-                raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
-            await _leases.set_aside(conn, run_id=batch.run_id, seq=batch.seq, error=error)
-            await _leases.discard_lane(conn, run_id=batch.run_id, lane=batch.lane)
+        async with self._pool.acquire() as conn:
+            await set_batch_aside(conn, Held(batch.run_id, batch.seq, batch.lease), self._worker_id, error)
+            self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=batch.run_id)
+        self._ended_lanes.add(batch.lane)
 
     async def _write_progress(self, extractor: Extractor | None) -> None:
         now = time.monotonic()
@@ -250,45 +301,19 @@ class Execution:
         except PASSING:
             log.debug("progress not written")
 
-    async def _end(self, end: ExtractEnd | None) -> None:
+    async def _leave(self, end: ExtractEnd | None) -> None:
         try:
-            await final_retries.on(PASSING)(self._write_end, end)
+            await final_retries.on(PASSING)(
+                write_end,
+                self._pool,
+                self._run,
+                self._worker_id,
+                end,
+                discard=self._load_failed and not self._giving_way,
+                release=self._giving_way,
+            )
         except Fenced as fenced:
             log.warning("fenced: nothing more is written", reason=str(fenced))
-
-    async def _write_end(self, end: ExtractEnd | None) -> None:
-        try:
-            outcome = await self._write_end_and_settle(end)
-        except asyncpg.PostgresError as error:
-            if not isinstance(error, PASSING):  # it cannot be settled: that extract is done still counts
-                await self._write_end_and_settle(end, settle=False)
-            raise
-        if outcome:
-            log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
-        else:
-            await self._let_go()
-            log.info("run given back", wait_reason=end.message if end else None)
-
-    async def _write_end_and_settle(self, end: ExtractEnd | None, *, settle: bool = True) -> Outcome | None:
-        """In one transaction; without settling, the run stays open for the sweep."""
-        run = self._run
-        async with self._pool.acquire() as conn, conn.transaction():
-            job = await _leases.lock_job_of_run(conn, run_id=run.id)
-            if (
-                await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id)
-                is None
-            ):
-                raise Fenced(f"run {run.id} has ended or belongs to another worker now")
-            if end is not None and isinstance(end.until, timedelta):
-                end = replace(end, until=await _runs.read_clock(conn) + end.until)
-            await self._write_end_locked(conn, end)
-            if end is not None and end.until is not None:
-                await cut_version(conn, job, run.id, actor=f"worker {self._worker_id}")
-                # The limit is the credential's: other runs of the integration wait too, not each in turn.
-                await _pauses.park_integration(conn, job_id=run.job_id, until=end.until, reason=end.message)
-            if not settle:
-                return None
-            return await settle_locked(conn, job, run.id, actor=f"worker {self._worker_id}")
 
     async def _let_go(self) -> None:
         """Queues the run again if it is still ours: nobody else would, for we are alive.
@@ -298,43 +323,3 @@ class Execution:
         """
         if await give_back(self._pool, self._run.id, self._run.lease, self._worker_id):
             log.warning("batches are not loaded although they were: the run is queued again")
-
-    async def _write_end_locked(self, conn: Connection, end: ExtractEnd | None) -> None:
-        run_id = self._run.id
-        waits = end is not None and end.until is not None
-        message = _storable(end.message) if end and end.message else None
-        if self._ended_lanes:
-            # A lane has ended: the run fails by its batch that was set aside. What is left is read again.
-            await _leases.discard_batches(conn, run_id=run_id)
-            await _leases.end_extract(conn, run_id=run_id)
-        elif end is not None and end.error_kind is not None and not waits:
-            await _leases.fail_run(conn, run_id=run_id, error_kind=end.error_kind, error_message=message)
-            if not self._giving_way:
-                await _leases.discard_batches(conn, run_id=run_id)
-        elif end is not None and not waits:
-            await _leases.end_extract(conn, run_id=run_id)
-        if end is None or waits or self._giving_way:
-            # Batches that wait are loaded by whoever takes the run up; if none do, it settles all the same.
-            await _leases.release_run(
-                conn,
-                run_id=run_id,
-                ready_at=end.until if end else None,
-                wait_reason=message if waits else None,
-                losses=0,
-            )
-
-
-async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> bool:
-    """Queues a run again if this worker holds it under this lease; whether it did."""
-    async with pool.acquire() as conn, conn.transaction():
-        await _leases.lock_job_of_run(conn, run_id=run_id)
-        held = await _leases.lock_leased_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
-        if held is None:
-            return False
-        await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
-        return True
-
-
-def _storable(message: str) -> str:
-    """What Postgres refuses in a text as escapes: a run whose end it refuses would never end."""
-    return message.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

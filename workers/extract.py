@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import structlog
 
-from etl_core.connector import Connector, ExtractContext, Page, PartitionState
+from etl_core.connector import Connector, ExtractContext, Page, PartitionState, Stream
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.store.database import Connection, Pool
+from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import ask
@@ -31,6 +32,8 @@ TRIES_IN_PLACE = 4
 """How often extract is begun again after transient errors without a stored page in between."""
 FIRST_PAUSE = 1.0
 """Seconds before the second try; doubles with each."""
+FEW_RECORDS = 100
+"""So many are encoded in the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,16 @@ class ExtractEnd:
 class Extractor:
     """Yields the batches of one run, from the last stored one on."""
 
-    def __init__(self, pool: Pool, run: ClaimedRun, worker_id: int, connector: Connector) -> None:
+    def __init__(
+        self, pool: Pool, run: ClaimedRun, worker_id: int, connector: Connector, *, carries: bool = True
+    ) -> None:
+        """`carries`: this worker transforms and loads, too, so it may carry its batches on."""
         self._pool = pool
         self._run = run
         self._worker_id = worker_id
         self._connector = connector
+        self._carries = carries
+        self._streams: Sequence[Stream] | None = None
         self._checkpoint: dict[tuple[str, str], PartitionState] = {}
         self._seq = 0
         self.end: ExtractEnd | None = None
@@ -60,6 +68,11 @@ class Extractor:
         """Where the highest stored batch, or else the job's checkpoint, says to go on."""
         self._checkpoint = dict(checkpoint)
         self._seq = last_seq
+
+    async def discover(self) -> Sequence[Stream]:
+        """The connector's streams; the first batch stored keeps them for the stages behind."""
+        self._streams = await ask(self._connector.discover(self.context))
+        return self._streams
 
     @property
     def context(self) -> ExtractContext:
@@ -73,6 +86,8 @@ class Extractor:
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Stored batches, each once it is committed; afterwards `end` says how it ended.
 
+        A page of a lane that has ended is dropped; when every lane has, extract ends.
+
         Raises:
             Fenced: the run belongs to another.
         """
@@ -82,7 +97,11 @@ class Extractor:
             try:
                 async with aclosing(self._pages()) as pages:
                     async for page in pages:
-                        yield await self._store(page)
+                        batch = await self._store(page)
+                        if batch is not None:
+                            yield batch
+                        elif await _leases.has_every_lane_ended(self._pool, run_id=self._run.id):
+                            break
                 self.end = ExtractEnd()
             except Transient as error:
                 failures = 1 if self._seq > stored_before else failures + 1
@@ -110,8 +129,8 @@ class Extractor:
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
 
-    async def _store(self, page: Page) -> Batch:
-        payload = await asyncio.to_thread(encode, page.records)
+    async def _store(self, page: Page) -> Batch | None:
+        payload = await self._encode(page)
         seq = self._seq + 1
         fragments = [
             {"stream": f.stream, "partition": f.partition, "bookmark": f.bookmark, "resume": f.resume}
@@ -119,10 +138,14 @@ class Extractor:
         ]
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
         self._seq = seq
+        self._streams = None
         if page.total is not None:
             self.rows_expected = page.total
         for f in page.checkpoint:
             self._checkpoint[f.stream, f.partition] = PartitionState(f.bookmark, f.resume)
+        if stored["state"] == "DISCARDED":
+            return None
+        is_carried = stored["state"] == "LEASED"
         return Batch(
             self._run.id,
             seq,
@@ -131,10 +154,18 @@ class Extractor:
             decoded_size(payload),
             fragments,
             stored["stored_at"],
-            page.records,
+            page.records if is_carried else {},
+            is_carried,
+            len(payload),
         )
 
+    async def _encode(self, page: Page) -> bytes:
+        if sum(len(records) for records in page.records.values()) <= FEW_RECORDS:
+            return encode(page.records)  # sooner done than a thread is woken
+        return await asyncio.to_thread(encode, page.records)
+
     async def _commit(self, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]) -> Any:
+        extracted = sum(len(records) for records in page.records.values())
         async with self._pool.acquire() as conn, conn.transaction():
             if (
                 await _leases.lock_leased_run(
@@ -143,28 +174,25 @@ class Extractor:
                 is None
             ):
                 raise Fenced(f"run {self._run.id} belongs to another worker now")
-            # An earlier try whose answer was lost may have committed.
-            stored = await _leases.find_batch(conn, run_id=self._run.id, seq=seq)
-            if stored is None:
-                stored = await self._insert(conn, page, seq, payload, fragments)
+            stored = await _leases.store_batch(
+                conn,
+                run_id=self._run.id,
+                seq=seq,
+                lane=page.lane,
+                worker_id=self._worker_id,
+                carry=self._carries,
+                bytes=len(payload),
+                counts={"rows_extracted": extracted + len(page.rejects), "rows_rejected": len(page.rejects)},
+                fragments=fragments,
+                format=payload[0],
+                payload=payload,
+                streams=None if self._streams is None else msgspec.to_builtins(self._streams),
+            )
+            if stored is None:  # an earlier try whose answer was lost has committed
+                return await _leases.find_batch(conn, run_id=self._run.id, seq=seq)
+            if page.rejects:
+                rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
+                await store_rejects(
+                    conn, job_id=self._run.job_id, run_id=self._run.id, seq=seq, rejects=rejects
+                )
             return stored
-
-    async def _insert(
-        self, conn: Connection, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]
-    ) -> Any:
-        extracted = sum(len(records) for records in page.records.values())
-        stored = await _leases.store_batch(
-            conn,
-            run_id=self._run.id,
-            seq=seq,
-            lane=page.lane,
-            worker_id=self._worker_id,
-            bytes=len(payload),
-            counts={"rows_extracted": extracted + len(page.rejects), "rows_rejected": len(page.rejects)},
-            fragments=fragments,
-        )
-        await _leases.store_payload(conn, run_id=self._run.id, seq=seq, payload=payload)
-        if page.rejects:
-            rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
-            await store_rejects(conn, job_id=self._run.job_id, run_id=self._run.id, seq=seq, rejects=rejects)
-        return stored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,7 +11,6 @@ import structlog
 
 from etl_core.connector import Connector
 from etl_core.errors import Fenced
-from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -21,6 +20,7 @@ from workers.loader.rejects import store_rejects
 from workers.loader.target import TargetTable
 from workers.outages import PASSING, step_retries
 from workers.transform import Reject, TypedRows
+from workers.work import JobInHand
 
 _leases = load("leases")
 _checkpoints = load("checkpoints")
@@ -28,6 +28,9 @@ _checkpoints = load("checkpoints")
 log = structlog.get_logger()
 
 Counts = dict[str, int]
+
+FEW_RECORDS = 100
+"""So many are transformed in the event loop: sooner done than a thread is woken."""
 
 
 class CannotLoad(Exception):
@@ -40,8 +43,8 @@ class Loader:
     def __init__(
         self,
         pool: Pool,
-        run: ClaimedRun,
-        connector: Connector,
+        run: JobInHand,
+        connector: Connector | None,
         tables: Mapping[str, TargetTable],
     ) -> None:
         self._pool = pool
@@ -49,13 +52,27 @@ class Loader:
         self._connector = connector
         self._tables = tables
 
+    def table(self, stream: str) -> TargetTable:
+        """Where a stream goes."""
+        return self._tables[stream]
+
     async def load(self, batch: Batch) -> Counts:
         """Transforms and loads; the counts of its rows.
 
         Raises:
             Fenced: the batch belongs to another. CannotLoad: set it aside.
         """
-        typed = await asyncio.to_thread(self._transform, batch)
+        return await self.load_rows(batch, await self.transform(batch))
+
+    async def transform(self, batch: Batch) -> list[TypedRows]:
+        """Typed rows of the batch's streams; off the event loop when they are many."""
+        if sum(len(records) for records in batch.records.values()) <= FEW_RECORDS:
+            return self._transform(batch)
+        return await asyncio.to_thread(self._transform, batch)
+
+    async def load_rows(self, batch: Batch, rows: Sequence[TypedRows]) -> Counts:
+        """Loads rows that are typed already; raises as `load` does."""
+        typed = [(self._tables[each.stream.name], each) for each in rows]
         try:
             counts: Counts = await step_retries.on(PASSING)(self._commit, batch, typed)
         except asyncpg.PostgresError as error:
@@ -67,13 +84,14 @@ class Loader:
             raise CannotLoad(f"{names}: {what}" if names else what) from error
         return counts
 
-    def _transform(self, batch: Batch) -> list[tuple[TargetTable, TypedRows]]:
-        typed = []
-        for name, records in batch.records.items():
-            if records:
-                table = self._tables[name]
-                typed.append((table, transform(self._connector, table.stream, records)))
-        return typed
+    def _transform(self, batch: Batch) -> list[TypedRows]:
+        if self._connector is None:
+            raise RuntimeError("a loader without a connector loads typed rows alone")
+        return [
+            transform(self._connector, self._tables[name].stream, records)
+            for name, records in batch.records.items()
+            if records
+        ]
 
     async def _commit(self, batch: Batch, typed: list[tuple[TargetTable, TypedRows]]) -> Counts:
         async with self._pool.acquire() as conn, conn.transaction():

@@ -25,6 +25,11 @@ RAW = b"\x01"
 RAW_ASCII = b"\x02"
 """Raw records, JSON in ASCII escapes: the only form that carries a lone surrogate to where it is rejected."""
 
+TYPED = b"\x03"
+"""Typed rows of a transform worker that does not load (`workers.typed_payload`)."""
+READABLE = [RAW[0], RAW_ASCII[0], TYPED[0]]
+"""Versions that this program reads: it takes no batch of another."""
+
 MAX_BYTES = 256 * 1024 * 1024
 """The largest page, uncompressed: decoding must not take the worker's memory, whatever was stored."""
 
@@ -59,7 +64,7 @@ def encode(records: Mapping[str, Sequence[Record]], *, max_bytes: int = MAX_BYTE
         raise UnstorablePage(
             f"a page of {len(text)} bytes is larger than {max_bytes}: the connector must yield smaller pages"
         )
-    return version + zstandard.ZstdCompressor(level=1).compress(text)
+    return version + compress(text)
 
 
 def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Record]]:
@@ -75,7 +80,7 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
             "which this program does not know: run the version that stored it, or newer"
         )
     try:
-        text = _decompress(body, max_bytes)
+        text = decompress(body, max_bytes)
         decoded: Any = msgspec.json.decode(text) if version == RAW else json.loads(text)
     except (zstandard.ZstdError, ValueError, RecursionError) as error:
         raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
@@ -109,7 +114,13 @@ def as_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def _decompress(body: bytes, max_bytes: int) -> bytes:
+def compress(body: bytes) -> bytes:
+    """zstd level 1, its frame saying the size."""
+    return zstandard.ZstdCompressor(level=1).compress(body)
+
+
+def decompress(body: bytes, max_bytes: int = MAX_BYTES) -> bytes:
+    """The body of a payload, at most so many bytes; raises UnreadablePayload or ZstdError."""
     # By the stream, since a frame's own header may say nothing, or lie, about its size.
     parts: list[bytes] = []
     size = 0

@@ -1,4 +1,4 @@
-"""The worker process: claims ready runs while it has a free slot, and carries them out.
+"""The worker process: claims what is ready in its stages while it has a free slot, and carries it out.
 
 A process lives through incarnations. When a sweep took it for lost (it was stopped, or cut off), all that
 it held belongs to others: it drops that and starts again under a new id.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -17,8 +17,8 @@ import structlog
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
-from etl_core.broker.protocol import Doorbell, Stage
-from etl_core.lifecycle.claim import ClaimedRun, claim_run
+from etl_core.broker.protocol import STAGES, Doorbell, Stage
+from etl_core.lifecycle.claim import claim_runs
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
@@ -26,24 +26,22 @@ from etl_core.store.database import OUTAGES, Pool, connect, open_pool
 from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
-from workers.execution import Execution, give_back
+from workers.batch_work import BatchWork, claim_batch
+from workers.execution import Execution
 from workers.heartbeat import Heartbeat
+from workers.lease_watch import watch_leases
+from workers.rings import Rings
+from workers.stage_loop import StageLoop
+from workers.work import Work
 
 _processes = load("processes")
-_interventions = load("interventions")
 
 log = structlog.get_logger()
 
-STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
-FULL_PATIENCE = 1.0
-"""A worker full for longer, in seconds, takes no more rings, so that they go to others."""
-LEASE_WATCH_INTERVAL = 1.0
-"""Seconds between two looks whether our runs are still ours."""
-STALL = 5.0
-"""Seconds after which a look is given up."""
 
-
-async def run_worker(settings: Settings, *, slots: int, with_parent: bool = False) -> None:
+async def run_worker(
+    settings: Settings, *, slots: int, stages: Collection[Stage] = STAGES, with_parent: bool = False
+) -> None:
     """Runs until asked to stop; then the batches in hand are finished, the runs go back to the queue.
 
     Raises:
@@ -61,7 +59,7 @@ async def run_worker(settings: Settings, *, slots: int, with_parent: bool = Fals
         await (await open_broker(settings, url)).close()
         while not stop.is_set():
             try:
-                async with _incarnation(settings, url, slots, stop) as worker:
+                async with _incarnation(settings, url, slots, stages, stop) as worker:
                     await worker.serve()
             except OUTAGES as error:  # the database went away before we were known to it
                 log.warning("cannot start; trying again", error=str(error) or type(error).__name__)
@@ -70,13 +68,13 @@ async def run_worker(settings: Settings, *, slots: int, with_parent: bool = Fals
 
 @asynccontextmanager
 async def _incarnation(
-    settings: Settings, url: str, slots: int, stop: asyncio.Event
+    settings: Settings, url: str, slots: int, stages: Collection[Stage], stop: asyncio.Event
 ) -> AsyncIterator[Worker]:
     """A registered worker with its own connections, heartbeat and doorbell."""
     conn = await connect(url, application_name="etl-worker")
     try:
         worker_id = await _processes.register_worker(
-            conn, host=this_host(), pid=os.getpid(), version=__version__, stages=list(STAGES), slots=slots
+            conn, host=this_host(), pid=os.getpid(), version=__version__, stages=list(stages), slots=slots
         )
     finally:
         await conn.close()
@@ -84,24 +82,36 @@ async def _incarnation(
     lost = asyncio.Event()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            # A run loads, stores its next page and writes its progress at the same time.
-            open_pool(url, application_name=name, min_size=1, max_size=3 * slots + 1, reset_sessions=False)
+            # A run loads, stores its next page and writes its progress at the same time; a batch one thing.
+            open_pool(url, application_name=name, min_size=1, max_size=4 * slots + 2, reset_sessions=False)
         )
         broker = await open_broker(settings, url, pool=pool, application_name=name)
         stack.push_async_callback(broker.close)
-        bell = await stack.enter_async_context(broker.subscribe([Stage.EXTRACT]))
+        bells = {
+            served[0]: await stack.enter_async_context(broker.subscribe(served))
+            for served in _by_loop(stages)
+        }
+        rings = Rings(broker)
+        stack.push_async_callback(rings.close)
         await stack.enter_async_context(
             Heartbeat(url, worker_id, interval=settings.heartbeat_interval, on_lost=lost.set)
         )
         log.info(
-            "worker started", worker=worker_id, slots=slots, transport=broker.transport, version=__version__
+            "worker started",
+            worker=worker_id,
+            slots=slots,
+            stages=list(stages),
+            transport=broker.transport,
+            version=__version__,
         )
         yield Worker(
             settings=settings,
             pool=pool,
-            bell=bell,
+            bells=bells,
+            rings=rings,
             worker_id=worker_id,
             slots=slots,
+            stages=stages,
             stop=stop,
             lost=lost,
         )
@@ -110,38 +120,55 @@ async def _incarnation(
         log.info("worker stops", worker=worker_id, lost=lost.is_set())
 
 
+def _by_loop(stages: Collection[Stage]) -> list[list[Stage]]:
+    """Runs have slots of their own: extracts that wait for loads must not starve them."""
+    behind = [stage for stage in (Stage.TRANSFORM, Stage.LOAD) if stage in stages]
+    return [served for served in ([Stage.EXTRACT] if Stage.EXTRACT in stages else [], behind) if served]
+
+
 class Worker:
-    """One incarnation: its slots and the runs in them."""
+    """One incarnation: a loop for runs, if it extracts, and one for batches, if it transforms or loads."""
 
     def __init__(
         self,
         *,
         settings: Settings,
         pool: Pool,
-        bell: Doorbell,
+        bells: Mapping[Stage, Doorbell],
+        rings: Rings,
         worker_id: int,
         slots: int,
+        stages: Collection[Stage],
         stop: asyncio.Event,
         lost: asyncio.Event,
     ) -> None:
+        """`bells` has one for extract, and one for the stages behind it under the first of them."""
         self._settings = settings
         self._pool = pool
-        self._bell = bell
+        self._rings = rings
         self._id = worker_id
-        self._slots = slots
+        self._stages = frozenset(stages)
         self._stop = stop
         self._lost = lost
-        self._running: dict[asyncio.Task[None], Execution] = {}
-        self._slot_freed = False
+        self._loops = [
+            StageLoop(
+                self._claim_runs if stage is Stage.EXTRACT else self._claim_batches,
+                bell,
+                slots=slots,
+                poll_interval=settings.claim_interval,
+                out_of_work=self._ask_for_runs if stage is Stage.EXTRACT else None,
+            )
+            for stage, bell in bells.items()
+        ]
 
     async def serve(self) -> None:
-        """Claims and carries out runs until asked to stop, or until taken for lost."""
+        """Claims and carries out work until asked to stop, or until taken for lost."""
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
-        watch = asyncio.create_task(self._watch_leases(), name="lease watch")
+        watch = asyncio.create_task(watch_leases(self._pool, self._id, self._loops), name="lease watch")
         try:
-            while not ended.done():
-                await self._fill_slots()
-                await self._wait_for_work(ended)
+            async with asyncio.TaskGroup() as group:
+                for loop in self._loops:
+                    group.create_task(loop.serve(ended))
         finally:
             ended.cancel()
             watch.cancel()
@@ -151,101 +178,49 @@ class Worker:
             else:
                 await self._hand_back()
 
-    async def _fill_slots(self) -> None:
-        while len(self._running) < self._slots and not self._stop.is_set() and not self._lost.is_set():
-            try:
-                async with self._pool.acquire() as conn:
-                    run = await claim_run(conn, self._id)
-            except OUTAGES as error:
-                log.warning("cannot claim; trying again", error=str(error) or type(error).__name__)
-                return
-            if run is None:
-                await self._ask_for_work()
-                return
-            self._start(run)
+    async def _claim_runs(self, free: int, _: Collection[Work]) -> list[Work]:
+        carries = {Stage.TRANSFORM, Stage.LOAD} <= self._stages
+        async with self._pool.acquire() as conn:
+            runs = await claim_runs(conn, self._id, free)
+        return [Execution(self._pool, self._id, run, carries=carries, rings=self._rings) for run in runs]
 
-    async def _ask_for_work(self) -> None:
+    async def _claim_batches(self, free: int, under_way: Collection[Work]) -> list[Work]:
+        """One that cost a worker before is worked on with nothing beside it."""
+        claimed: list[Work] = []
+        while len(claimed) < free and not any(
+            isinstance(work, BatchWork) and work.is_suspect for work in (*under_way, *claimed)
+        ):
+            batch = await claim_batch(
+                self._pool, self._id, self._stages, suspects=not under_way and not claimed
+            )
+            if batch is None:
+                break
+            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings))
+        return claimed
+
+    async def _ask_for_runs(self) -> None:
         """A slot has just become free and nothing is queued: schedulers may claim at once what is due."""
-        if not self._slot_freed:
-            return
-        self._slot_freed = False
         try:
             await _processes.wake_scheduler_when_due(self._pool, channel=SCHEDULER)
         except OUTAGES:
             log.debug("scheduler not woken; it looks by itself")
 
-    def _start(self, run: ClaimedRun) -> None:
-        for task, older in self._running.items():
-            if older.run.id == run.id:
-                task.cancel()  # of an older lease: this one is the truth
-        execution = Execution(self._pool, self._id, run)
-        task = asyncio.create_task(execution.carry_out(), name=f"run {run.id}")
-        self._running[task] = execution
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._slot_freed = True
-
-    async def _watch_leases(self) -> None:
-        """Keeps what we work on and what we hold the same.
-
-        Work on runs that were taken from us (cancelled, released, past their deadline) is stopped. A run that
-        we hold and do not work on (the answer to our claim was lost) is given back; it is seen twice first,
-        for a claim may just be on its way.
-        """
-        unknown: set[tuple[int, int]] = set()
-        while True:
-            await asyncio.sleep(LEASE_WATCH_INTERVAL)
-            working = {(e.run.id, e.run.lease): task for task, e in self._running.items()}
-            try:
-                async with asyncio.timeout(STALL):
-                    held = {
-                        (row["id"], row["lease"])
-                        async for row in _interventions.list_held_runs(self._pool, worker_id=self._id)
-                    }
-                    now_working = {(e.run.id, e.run.lease) for e in self._running.values()}
-                    for run_id, lease in unknown & (held - now_working):
-                        log.warning("held, but not worked on: given back", run=run_id, lease=lease)
-                        await give_back(self._pool, run_id, lease, self._id)
-                    unknown = held - now_working
-            except (*OUTAGES, TimeoutError):
-                continue
-            for key, task in working.items():
-                if key not in held and not task.done():
-                    log.warning("run was taken from this worker", run=key[0], lease=key[1])
-                    task.cancel()
-
-    async def _wait_for_work(self, ended: asyncio.Task[None]) -> None:
-        """Until a ring, a free slot, the poll interval, or the end."""
-        if len(self._running) < self._slots:
-            rung = asyncio.create_task(self._bell.wait(self._settings.claim_interval))
-            await asyncio.wait({rung, ended, *self._running}, return_when=asyncio.FIRST_COMPLETED)
-            rung.cancel()
-            return
-        done, _ = await asyncio.wait(
-            {ended, *self._running}, timeout=FULL_PATIENCE, return_when=asyncio.FIRST_COMPLETED
-        )
-        if done:
-            return
-        await self._bell.pause()
-        try:
-            await asyncio.wait({ended, *self._running}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await self._bell.resume()
+    def _tasks(self) -> dict[asyncio.Task[None], Work]:
+        return {task: work for loop in self._loops for task, work in loop.working.items()}
 
     async def _hand_back(self) -> None:
         """Finishes the batches in hand and puts the runs back; past the time limit they are cut off."""
-        for execution in self._running.values():
-            execution.give_way()
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=self._settings.stop_timeout)
+        working = self._tasks()
+        for work in working.values():
+            work.give_way()
+        if working:
+            _, late = await asyncio.wait(working, timeout=self._settings.stop_timeout)
             if late:
-                log.warning("runs cut off at the end", worker=self._id, runs=len(late))
+                log.warning("work cut off at the end", worker=self._id, pieces=len(late))
         await self._drop()
 
     async def _drop(self) -> None:
-        tasks = list(self._running)
+        tasks = list(self._tasks())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,6 +23,10 @@ class Stage(StrEnum):
     VECTORIZE = "vectorize"
 
 
+STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
+"""The stages of every run, in their order."""
+
+
 @dataclass(frozen=True)
 class QueueDepth:
     """What a transport's own queue holds: rings not yet delivered, and who would take them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncpg
 
 from etl_core.control.audit import Actor, record_event
+from etl_core.errors import Fenced
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import Outcome, RunTally, decide
 from etl_core.store.database import Connection
@@ -55,6 +56,7 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
             error_message=run["error_message"],
             set_aside_seq=tally["set_aside_seq"],
             set_aside_error=tally["set_aside_error"],
+            set_aside_losses=tally["set_aside_attempts"],
             rows_extracted=tally["rows_extracted"],
             rows_rejected=tally["rows_rejected"],
             frequent_reasons=[
@@ -64,23 +66,47 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
             else (),
         )
     )
-    await _settle.finish_run(
+    after = await _settle.end_run(
         conn,
         run_id=run_id,
+        job_id=job["id"],
         state=outcome.state,
         counters={name: tally[name] for name in COUNTERS},
         error_kind=outcome.error_kind,
         error_message=outcome.error_message,
+        hold_reason=outcome.hold_reason,
+        actor=actor,
+        document_before=job["checkpoint_data"],
     )
-    if tally["stored"]:
-        await _settle.drop_payloads(conn, run_id=run_id)
-        await cut_version(conn, job, run_id, actor=actor)
-    await finish_job(conn, job, run_id, outcome)
+    await _tell_if_switched_off(conn, job, run_id, after)
     return outcome
 
 
+async def end_clean_run(conn: Connection, run_id: int, lease: int, worker_id: int) -> bool:
+    """Ends a run that went through, in one round trip; False, nothing written, when there is more to decide.
+
+    Raises:
+        Fenced: the run is not this worker's under this lease.
+    """
+    ended = await _settle.end_clean_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
+    if ended == "fenced":
+        raise Fenced(f"run {run_id} has ended or belongs to another worker now")
+    return bool(ended == "ended")
+
+
+async def settle_after_commit(conn: Connection, run_id: int, *, actor: str) -> Outcome | None:
+    """Ends the run if what this process has just committed was the last of it.
+
+    Two workers that finish at once may each have seen the other's part as open; looking again after the
+    commit, at least one of them finds everything done.
+    """
+    if not await _settle.is_settleable(conn, run_id=run_id):
+        return None
+    return await settle_run(conn, run_id, actor=actor)
+
+
 async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome: Outcome) -> None:
-    """What the job's row shows of the end of its run; the audit is told when its failures switched it off.
+    """What the job's row shows of a run that was ended early.
 
     `job` is the row of `etl_jobs` before, locked by the caller's transaction.
     """
@@ -92,6 +118,12 @@ async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome
         error_message=outcome.error_message,
         hold_reason=outcome.hold_reason,
     )
+    await _tell_if_switched_off(conn, job, run_id, after)
+
+
+async def _tell_if_switched_off(
+    conn: Connection, job: asyncpg.Record, run_id: int, after: asyncpg.Record
+) -> None:
     if job["active"] and not after["active"]:
         await record_event(
             conn,

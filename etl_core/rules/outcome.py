@@ -13,7 +13,7 @@ REJECT_COUNT = 100
 """A run fails when more than this share *and* more than this count of its records were refused."""
 
 MAX_LOSSES = 3
-"""So many workers lost without a batch stored in between end a run."""
+"""So many workers lost without a batch stored in between end a run; on one batch, they set it aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class RunTally:
     set_aside_error: str | None
     rows_extracted: int
     rows_rejected: int
+    set_aside_losses: int | None = None
+    """Workers that the batch cost."""
     frequent_reasons: Sequence[tuple[str, int]] = ()
 
 
@@ -57,7 +59,8 @@ def decide(tally: RunTally) -> Outcome:
         return Outcome(RunState.FAILED, kind, message, hold)
     if tally.set_aside_seq is not None:
         message = f"batch {tally.set_aside_seq} could not be loaded: {tally.set_aside_error}"
-        return Outcome(RunState.FAILED, ErrorKind.INTERNAL, message)
+        lost = (tally.set_aside_losses or 0) >= MAX_LOSSES
+        return Outcome(RunState.FAILED, ErrorKind.LOST if lost else ErrorKind.INTERNAL, message)
     if too_many_rejects(tally.rows_extracted, tally.rows_rejected):
         share = tally.rows_rejected / tally.rows_extracted
         reasons = "; ".join(f"{count:,} x {reason}" for reason, count in tally.frequent_reasons)

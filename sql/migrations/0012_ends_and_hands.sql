@@ -1,11 +1,128 @@
 -- programs: >=0.1
--- Which batch a worker had in hand when it was lost.
+-- Stages as workers of their own: batches in the hands of several workers, and how a run ends, in one round trip.
 
 ALTER TABLE run_batches
-    ADD COLUMN in_hand_since timestamptz;
+    ADD COLUMN in_hand_since timestamptz,
+    ADD COLUMN format smallint NOT NULL DEFAULT 1;
 COMMENT ON COLUMN run_batches.in_hand_since IS
-    'After a loss batches are loaded one at a time: since when its holder works on this one. Lost meanwhile, it is charged.';
+    'Since when its holder works on this one alone: a worker lost meanwhile is charged to it. Null: carried along.';
 COMMENT ON COLUMN run_batches.attempts IS 'Workers lost while they had this batch in hand; at three it is SET_ASIDE.';
+COMMENT ON COLUMN run_batches.format IS 'Version byte of its payload: a worker takes only what it can read.';
+CREATE INDEX run_batches_waiting ON run_batches (stage, stored_at) WHERE state = 'WAITING';
+CREATE INDEX run_batches_set_aside ON run_batches (run_id, lane) WHERE state = 'SET_ASIDE';
+
+-- What a transform worker must know of the streams of a run, so that the source is asked by extract alone.
+CREATE TABLE run_streams (
+    run_id bigint PRIMARY KEY REFERENCES job_runs (id) ON DELETE CASCADE,
+    streams jsonb NOT NULL
+);
+
+-- What became of a run's batches, and the sums of their rows. Counted by who holds the run, in a statement of its own
+-- after the lock.
+CREATE FUNCTION tally_batches(of_run bigint) RETURNS TABLE (
+    unloaded bigint, set_aside_seq integer, set_aside_error text, set_aside_attempts integer, batches bigint,
+    stored bigint, bytes bigint, rows_extracted bigint, rows_new bigint, rows_changed bigint, rows_unchanged bigint,
+    rows_deleted bigint, rows_rejected bigint
+) LANGUAGE sql STABLE AS $$
+    SELECT
+        count(*) FILTER (WHERE b.state IN ('WAITING', 'LEASED')),
+        (array_agg(b.seq ORDER BY b.seq) FILTER (WHERE b.state = 'SET_ASIDE'))[1],
+        (array_agg(b.error ORDER BY b.seq) FILTER (WHERE b.state = 'SET_ASIDE'))[1],
+        (array_agg(b.attempts ORDER BY b.seq) FILTER (WHERE b.state = 'SET_ASIDE'))[1],
+        count(*) FILTER (WHERE b.state = 'LOADED'),
+        count(*),
+        coalesce(sum(b.bytes), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_extracted')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_new')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_changed')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_unchanged')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_deleted')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'rows_rejected')::bigint), 0)::bigint
+    FROM run_batches AS b
+    WHERE b.run_id = of_run
+$$;
+
+-- FINISHED or FAILED. retry_count counts failures in a row; success clears a hold. So many failures in a row as
+-- max_failures switch the job off.
+CREATE FUNCTION finish_job(
+    of_job integer, succeeded boolean, with_kind text, with_message text, hold text
+) RETURNS TABLE (active boolean, off_reason text) LANGUAGE sql AS $$
+    UPDATE etl_jobs AS j
+    SET active = j.active AND (succeeded OR j.retry_count + 1 < j.max_failures),
+        off_by = CASE
+            WHEN j.active AND NOT succeeded AND j.retry_count + 1 >= j.max_failures THEN 'etl-tui' ELSE j.off_by
+        END,
+        off_reason = CASE
+            WHEN j.active AND NOT succeeded AND j.retry_count + 1 >= j.max_failures
+                THEN format('%s failures in a row: %s', j.retry_count + 1, with_message)
+            ELSE j.off_reason
+        END,
+        status = CASE WHEN succeeded THEN 'FINISHED' ELSE 'FAILED' END,
+        last_run_finished_at = now(),
+        last_success_at = CASE WHEN succeeded THEN now() ELSE j.last_success_at END,
+        error_kind = with_kind,
+        error_message = with_message,
+        retry_count = CASE WHEN succeeded THEN 0 ELSE j.retry_count + 1 END,
+        held = CASE WHEN succeeded THEN false ELSE j.held OR hold IS NOT NULL END,
+        hold_reason = CASE WHEN succeeded THEN NULL ELSE coalesce(hold, j.hold_reason) END,
+        held_by = CASE WHEN succeeded THEN NULL WHEN hold IS NULL THEN j.held_by ELSE 'etl-tui' END,
+        held_until = CASE WHEN succeeded OR hold IS NOT NULL THEN NULL ELSE j.held_until END
+    WHERE j.id = of_job
+    RETURNING j.active, j.off_reason
+$$;
+
+-- The end of a run and what its job shows of it; its holder is fenced. The caller holds both rows. What was not loaded
+-- is not needed any more: the next run reads it again from the checkpoint.
+CREATE FUNCTION end_run(
+    of_run bigint, of_job integer, with_state text, with_counters jsonb, with_kind text, with_message text, hold text,
+    by_actor text, document_before jsonb
+) RETURNS TABLE (active boolean, off_reason text) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE job_runs AS r
+    SET state = with_state, finished_at = now(), lease = r.lease + 1, wait_reason = NULL, extract_done = true,
+        counters = with_counters, error_kind = with_kind, error_message = with_message
+    WHERE r.id = of_run;
+    IF (with_counters ->> 'batches')::bigint > 0 OR with_state <> 'SUCCEEDED' THEN
+        DELETE FROM batch_payloads AS p WHERE p.run_id = of_run;
+        PERFORM cut_checkpoint(of_job, 'run', by_actor, NULL, of_run, document_before);
+    END IF;
+    RETURN QUERY SELECT f.active, f.off_reason
+        FROM finish_job(of_job, with_state = 'SUCCEEDED', with_kind, with_message, hold) AS f;
+END
+$$;
+
+-- Ends a run of which there is nothing to decide, by its holder: extract went through, everything is loaded, nothing
+-- was refused. 'ended'; 'fenced': the run is not this worker's under this lease; 'undecided': nothing was written.
+CREATE FUNCTION end_clean_run(of_run bigint, under_lease bigint, by_worker bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    job record;
+    run record;
+    tally record;
+BEGIN
+    SELECT j.id, j.checkpoint_data INTO job
+    FROM etl_jobs AS j
+    WHERE j.id = (SELECT r.job_id FROM job_runs AS r WHERE r.id = of_run)
+    FOR NO KEY UPDATE;
+    SELECT r.error_kind INTO run
+    FROM job_runs AS r
+    WHERE r.id = of_run AND r.lease = under_lease AND r.worker_id = by_worker AND r.state = 'RUNNING'
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'fenced';
+    END IF;
+    -- Only now: another worker may just have loaded the last batch (m).
+    SELECT * INTO tally FROM tally_batches(of_run);
+    IF run.error_kind IS NOT NULL OR tally.unloaded > 0 OR tally.set_aside_seq IS NOT NULL OR tally.rows_rejected > 0
+    THEN
+        RETURN 'undecided';
+    END IF;
+    PERFORM end_run(
+        of_run, job.id, 'SUCCEEDED', to_jsonb(tally) - ARRAY['unloaded', 'set_aside_seq', 'set_aside_error',
+        'set_aside_attempts', 'stored'], NULL, NULL, NULL, format('worker %s', by_worker), job.checkpoint_data
+    );
+    RETURN 'ended';
+END
+$$;
 
 -- Claims.
 -- What bars a place is found here from its causes, once a statement, however many runs or jobs are looked at: a claim

@@ -9,10 +9,11 @@ VALUES (
     :job_id, :run_id, :detail
 );
 
--- name: lost_workers_of_run(run_id, at_most)
--- The workers that were lost on a run, newest first.
+-- name: lost_workers_of_run(run_id, seq, at_most)
+-- The workers that were lost on a run, or on a batch of it (seq), newest first.
 SELECT detail ->> 'worker' AS worker
 FROM job_events
 WHERE run_id = :run_id AND action = 'worker_lost'
+    AND (:seq::integer IS NULL OR (detail ->> 'batch')::integer = :seq)
 ORDER BY id DESC
 LIMIT :at_most;

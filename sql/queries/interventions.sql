@@ -51,6 +51,10 @@ FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
 WHERE r.state IN ('QUEUED', 'RUNNING') AND j.deadline_minutes IS NOT NULL
     AND r.started_at < now() - make_interval(mins => j.deadline_minutes);
 
--- name: list_held_runs(worker_id)
--- The runs that a worker holds, with their leases: what it works on and does not find here was taken from it.
-SELECT id, lease FROM job_runs WHERE worker_id = :worker_id AND state = 'RUNNING';
+-- name: list_held(worker_id)
+-- The runs (seq 0) and batches that a worker holds, with their leases: what it works on and does not find here was taken
+-- from it.
+SELECT id AS run_id, 0 AS seq, lease FROM job_runs WHERE worker_id = :worker_id AND state = 'RUNNING'
+UNION ALL
+SELECT run_id, seq, lease FROM run_batches
+WHERE worker_id = :worker_id AND state = 'LEASED' AND in_hand_since IS NOT NULL;

@@ -33,19 +33,50 @@ WHERE
     )
 FOR NO KEY UPDATE OF b;
 
--- name: store_batch(run_id, seq, lane, worker_id, bytes, counts, fragments)^
--- A page becomes a batch, leased to the worker that carries it on; its losses are over.
-WITH forgiven AS (
+-- name: store_batch(run_id, seq, lane, worker_id, carry, bytes, counts, fragments, format, payload, streams)^
+-- A page becomes a batch: LEASED to the worker that carries it on, if it may and its lane is at its head or behind the
+-- worker's own batches; else WAITING for its stage. In a lane that has ended it is DISCARDED. Losses of the run are over.
+-- No row when the batch is there already: an earlier try had committed.
+WITH lane AS MATERIALIZED (
+    SELECT
+        EXISTS (
+            SELECT FROM run_batches AS b WHERE b.run_id = :run_id AND b.lane = :lane AND b.state = 'SET_ASIDE'
+        ) AS has_ended,
+        :carry AND NOT EXISTS (
+            SELECT FROM run_batches AS b
+            WHERE b.run_id = :run_id AND b.lane = :lane AND b.state IN ('WAITING', 'LEASED')
+                AND (b.state = 'WAITING' OR b.worker_id <> :worker_id OR b.in_hand_since IS NOT NULL)
+        ) AS is_ours
+),
+
+stored AS (
+    INSERT INTO run_batches (run_id, seq, lane, stage, state, lease, worker_id, bytes, counts, fragments, format)
+    SELECT
+        :run_id, :seq, :lane, 'transform',
+        CASE WHEN lane.has_ended THEN 'DISCARDED' WHEN lane.is_ours THEN 'LEASED' ELSE 'WAITING' END,
+        1, CASE WHEN lane.is_ours AND NOT lane.has_ended THEN :worker_id END,
+        :bytes, :counts, :fragments, :format
+    FROM lane
+    ON CONFLICT (run_id, seq) DO NOTHING
+    RETURNING run_id, seq, lease, stored_at, state
+),
+
+forgiven AS (
     UPDATE job_runs SET losses = 0 WHERE id = :run_id AND losses > 0
+),
+
+kept AS (
+    INSERT INTO batch_payloads (run_id, seq, payload)
+    SELECT stored.run_id, stored.seq, :payload FROM stored WHERE stored.state <> 'DISCARDED'
+),
+
+-- With the first batch of a holder; null later.
+described AS (
+    INSERT INTO run_streams (run_id, streams) SELECT :run_id, :streams::jsonb WHERE :streams::jsonb IS NOT NULL
+    ON CONFLICT (run_id) DO UPDATE SET streams = excluded.streams
 )
 
-INSERT INTO run_batches (run_id, seq, lane, stage, state, lease, worker_id, bytes, counts, fragments)
-VALUES (:run_id, :seq, :lane, 'transform', 'LEASED', 1, :worker_id, :bytes, :counts, :fragments)
-RETURNING seq, lease, stored_at;
-
--- name: store_payload(run_id, seq, payload)!
--- What another worker needs to carry the batch on.
-INSERT INTO batch_payloads (run_id, seq, payload) VALUES (:run_id, :seq, :payload);
+SELECT stored.seq, stored.lease, stored.stored_at, stored.state FROM stored;
 
 -- name: end_extract(run_id)!
 -- Nothing more will be stored. The caller holds the run.
@@ -59,16 +90,128 @@ SET extract_done = true,
     error_message = CASE WHEN error_kind IS NULL THEN :error_message ELSE error_message END
 WHERE id = :run_id;
 
--- name: adopt_batches(run_id, worker_id)
--- The unloaded batches of a run go to the worker that holds it now, in order; their leases rise.
+-- name: adopt_batches(run_id, worker_id, formats)
+-- The waiting batches of a run go to the worker that holds it now, in order; their leases rise. Not those of a lane in
+-- which another worker has one, or which holds one that this worker cannot read.
 WITH adopted AS (
-    UPDATE run_batches
-    SET state = 'LEASED', lease = lease + 1, worker_id = :worker_id
-    WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
-    RETURNING seq, lane, lease, fragments, stored_at
+    UPDATE run_batches AS b
+    SET state = 'LEASED', lease = b.lease + 1, worker_id = :worker_id, in_hand_since = NULL
+    WHERE b.run_id = :run_id AND b.state = 'WAITING'
+        AND NOT EXISTS (
+            SELECT FROM run_batches AS o
+            WHERE o.run_id = :run_id AND o.lane = b.lane
+                AND (o.state = 'LEASED' OR o.state = 'WAITING' AND o.format <> ALL(:formats::smallint []))
+        )
+    RETURNING b.run_id, b.seq, b.lane, b.lease, b.fragments, b.stored_at, b.attempts
 )
 
 SELECT * FROM adopted ORDER BY seq;
+
+-- name: take_in_hand(run_id, seq, lease, worker_id)$
+-- From now on a loss of this worker is charged to this batch; null when it is another's.
+UPDATE run_batches SET in_hand_since = now()
+WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
+RETURNING seq;
+
+-- name: claim_batch(worker_id, stages, formats, loads, suspects)^
+-- The best waiting batch of these stages: of a person's run first, then of the run with the fewest in work, oldest
+-- first. A worker that loads takes only the head of a lane, for a lane loads in order. `suspects`: also batches that
+-- cost a worker before; such a one is worked on alone. A worker that is to drain, or was taken for lost, gets none.
+WITH picked AS MATERIALIZED (
+    SELECT b.run_id, b.seq
+    FROM run_batches AS b INNER JOIN job_runs AS r ON b.run_id = r.id
+    WHERE b.state = 'WAITING' AND b.stage = ANY(:stages) AND b.format = ANY(:formats::smallint [])
+        AND (b.attempts = 0 OR :suspects)
+        AND r.state IN ('QUEUED', 'RUNNING')
+        AND EXISTS (
+            SELECT FROM workers AS w
+            WHERE w.id = :worker_id AND w.draining_by IS NULL AND w.lost_at IS NULL AND w.stopped_at IS NULL
+        )
+        AND NOT (
+            :loads AND EXISTS (
+                SELECT FROM run_batches AS earlier
+                WHERE earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
+                    AND earlier.state IN ('WAITING', 'LEASED')
+            )
+        )
+    ORDER BY
+        (r.trigger <> 'manual'),
+        (SELECT count(*) FROM run_batches AS held WHERE held.run_id = b.run_id AND held.state = 'LEASED'),
+        b.stored_at, b.run_id, b.seq
+    LIMIT 1
+    FOR NO KEY UPDATE OF b SKIP LOCKED
+),
+
+claimed AS (
+    UPDATE run_batches AS b
+    SET state = 'LEASED', lease = b.lease + 1, worker_id = :worker_id, in_hand_since = now()
+    FROM picked
+    WHERE b.run_id = picked.run_id AND b.seq = picked.seq AND b.state = 'WAITING'
+    RETURNING b.run_id, b.seq, b.lane, b.lease, b.stage, b.attempts, b.fragments, b.stored_at
+)
+
+SELECT
+    c.*, r.job_id, r.tenant_id, r.trigger, r.options, r.uid AS run_uid, j.job_name, t.name AS tenant,
+    i.name AS integration, i.type AS integration_type, i.config, s.streams
+FROM claimed AS c
+INNER JOIN job_runs AS r ON c.run_id = r.id
+INNER JOIN etl_jobs AS j ON r.job_id = j.id
+INNER JOIN tenants AS t ON r.tenant_id = t.id
+LEFT JOIN integrations AS i ON j.integration_id = i.id
+LEFT JOIN run_streams AS s ON c.run_id = s.run_id;
+
+-- name: pass_on_batch(run_id, seq, lease, worker_id, format, payload, bytes, rows_rejected)$
+-- A transformed batch waits for load, with its typed rows in place of its records; null when it is another's.
+WITH passed AS (
+    UPDATE run_batches
+    SET state = 'WAITING', stage = 'load', lease = lease + 1, worker_id = NULL, in_hand_since = NULL, attempts = 0,
+        format = :format, bytes = :bytes,
+        counts = counts || jsonb_build_object(
+            'rows_rejected', coalesce((counts ->> 'rows_rejected')::bigint, 0) + :rows_rejected::bigint
+        )
+    WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
+    RETURNING run_id, seq
+)
+
+UPDATE batch_payloads AS p SET payload = :payload
+FROM passed WHERE p.run_id = passed.run_id AND p.seq = passed.seq
+RETURNING p.seq;
+
+-- name: return_batch(run_id, seq, lease, worker_id)!
+-- Back to its stage, unfinished, by the worker that holds it.
+UPDATE run_batches
+SET state = 'WAITING', lease = lease + 1, worker_id = NULL, in_hand_since = NULL
+WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED';
+
+-- name: count_unloaded(run_id)^
+-- What of a run waits to be loaded, or is being loaded: batches and bytes as stored.
+SELECT count(*) AS batches, coalesce(sum(bytes), 0)::bigint AS bytes
+FROM run_batches
+WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED');
+
+-- name: others_wait(than_seconds)$
+-- Whether a run that could start has waited for a slot longer than so many seconds.
+SELECT EXISTS (
+    SELECT FROM job_runs AS r
+    WHERE r.state = 'QUEUED' AND r.ready_at < now() - make_interval(secs => :than_seconds)
+        AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
+);
+
+-- name: has_every_lane_ended(run_id)$
+-- Whether a run has lanes, and each of them ended with a batch that was set aside.
+SELECT count(*) > 0 AND count(*) = count(*) FILTER (WHERE lanes.has_ended)
+FROM (
+    SELECT b.lane, bool_or(b.state = 'SET_ASIDE') AS has_ended
+    FROM run_batches AS b
+    WHERE b.run_id = :run_id
+    GROUP BY b.lane
+) AS lanes;
+
+-- name: list_unloaded_fragments(run_id)
+-- What a run has extracted beyond its checkpoint, in order: extract goes on behind it.
+SELECT seq, fragments FROM run_batches
+WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
+ORDER BY seq;
 
 -- name: read_payload(run_id, seq)$
 -- The stored records of a batch that is not loaded yet.
@@ -93,9 +236,12 @@ SET state = 'LOADED', stage = 'load', loaded_at = now(),
 WHERE run_id = :run_id AND seq = :seq
 RETURNING counts;
 
--- name: set_aside(run_id, seq, error)!
--- This batch cannot be loaded: it ends its lane.
-UPDATE run_batches SET state = 'SET_ASIDE', error = :error WHERE run_id = :run_id AND seq = :seq;
+-- name: set_aside(run_id, seq, error)$
+-- This batch cannot be loaded: it ends its lane, whose name is returned.
+UPDATE run_batches
+SET state = 'SET_ASIDE', error = :error, lease = lease + 1, worker_id = NULL, in_hand_since = NULL
+WHERE run_id = :run_id AND seq = :seq
+RETURNING lane;
 
 -- name: discard_lane(run_id, lane)!
 -- What follows in a lane that has ended is not loaded.
@@ -131,17 +277,38 @@ WHERE id = :run_id AND lease = :lease AND state = 'RUNNING';
 
 -- name: release_run(run_id, ready_at, wait_reason, losses)!
 -- Back to the queue: parked, given way, or taken from a lost worker. The caller holds the run. Its lease rises, and
--- so do those of its batches: a holder that comes back writes nothing.
+-- so do those of the batches that its worker carried: a holder that comes back writes nothing. A run of which nothing
+-- is left to extract stays RUNNING, in nobody's hands, until its batches are loaded.
 WITH freed AS (
-    UPDATE run_batches SET state = 'WAITING', lease = lease + 1, worker_id = NULL
-    WHERE run_id = :run_id AND state = 'LEASED'
+    UPDATE run_batches AS b
+    SET state = 'WAITING', lease = b.lease + 1, worker_id = NULL, in_hand_since = NULL
+    FROM job_runs AS r
+    WHERE r.id = :run_id AND b.run_id = r.id AND b.state = 'LEASED' AND b.worker_id = r.worker_id
 )
 
 UPDATE job_runs
-SET state = 'QUEUED', lease = lease + 1, worker_id = NULL, wait_reason = :wait_reason,
+SET state = CASE WHEN extract_done THEN 'RUNNING' ELSE 'QUEUED' END,
+    lease = lease + 1, worker_id = NULL, wait_reason = :wait_reason,
     ready_at = greatest(now(), coalesce(:ready_at::timestamptz, now())), losses = losses + :losses
 WHERE id = :run_id;
 
+-- name: free_batches(run_id)
+-- Batches whose worker is lost, stopped or forgotten wait for another; one that a lost worker had in hand is charged.
+-- The caller holds job and run.
+WITH gone AS MATERIALIZED (
+    SELECT b.seq, w.host, w.pid, coalesce(w.lost_at IS NOT NULL AND b.in_hand_since IS NOT NULL, false) AS is_charged
+    FROM run_batches AS b LEFT JOIN workers AS w ON b.worker_id = w.id
+    WHERE b.run_id = :run_id AND b.state = 'LEASED'
+        AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
+)
+
+UPDATE run_batches AS b
+SET state = 'WAITING', lease = b.lease + 1, worker_id = NULL, in_hand_since = NULL,
+    attempts = b.attempts + gone.is_charged::integer
+FROM gone
+WHERE b.run_id = :run_id AND b.seq = gone.seq AND b.state = 'LEASED' -- it may have been loaded before the lock was ours
+RETURNING b.seq, b.lane, b.stage, b.attempts, gone.is_charged, gone.host, gone.pid;
+
 -- name: find_batch(run_id, seq)^
 -- A stored batch, if there is one: what a step whose COMMIT was not answered looks for.
-SELECT seq, lease, stored_at, state, counts FROM run_batches WHERE run_id = :run_id AND seq = :seq;
+SELECT seq, lease, stored_at, state, stage, counts FROM run_batches WHERE run_id = :run_id AND seq = :seq;

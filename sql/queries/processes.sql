@@ -47,11 +47,25 @@ FROM pg_stat_activity AS a
 WHERE a.application_name = :application_name AND a.datname = current_database() AND a.pid <> pg_backend_pid();
 
 -- name: list_orphaned_runs()
--- RUNNING runs whose worker is lost, stopped or forgotten.
-SELECT r.id, r.worker_id, w.host, w.pid, (w.lost_at IS NOT NULL) AS is_lost
+-- Runs that a worker which is lost, stopped or forgotten holds, or of which it holds a batch. One of which nothing is
+-- left to extract is in nobody's hands while its batches wait.
+SELECT r.id
 FROM job_runs AS r LEFT JOIN workers AS w ON r.worker_id = w.id
-WHERE r.state = 'RUNNING' AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
-ORDER BY r.id;
+WHERE r.state = 'RUNNING' AND NOT (r.worker_id IS NULL AND r.extract_done)
+    AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
+UNION
+SELECT b.run_id
+FROM run_batches AS b LEFT JOIN workers AS w ON b.worker_id = w.id
+WHERE b.state = 'LEASED' AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
+ORDER BY 1;
+
+-- name: worker_of_run(run_id)^
+-- Who holds a run, whether he is gone, and whether he was lost.
+SELECT
+    w.host, w.pid, w.lost_at IS NOT NULL AS is_lost,
+    w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL AS is_gone
+FROM job_runs AS r LEFT JOIN workers AS w ON r.worker_id = w.id
+WHERE r.id = :run_id;
 
 -- name: count_clients()$
 -- Other clients of this database.

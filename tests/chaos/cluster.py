@@ -86,10 +86,14 @@ class Program:
         )
 
 
+WORKERS = ("extract,transform,load", "extract,transform,load", "extract", "transform", "load")
+"""Two that carry batches on, and one for each stage: what the one stores the other takes up."""
+
+
 class Cluster:
     """Everything, in a folder of its own. `url` leads to the database directly, past the relay."""
 
-    def __init__(self, folder: Path, *, amqp: bool, workers: int = 3, schedulers: int = 2) -> None:
+    def __init__(self, folder: Path, *, amqp: bool, schedulers: int = 2) -> None:
         self._folder = folder
         self._server = embedded.start(folder / "postgres", durable=False)
         self.url = self._server.url("chaos")
@@ -109,7 +113,8 @@ class Cluster:
             environment["ETL_AMQP_URL"] = f"amqp://guest:guest@127.0.0.1:{self.broker.port}/"
         self.schedulers = [Program("scheduler", n, environment, folder) for n in range(schedulers)]
         self.workers = [
-            Program("workers", n, environment, folder, "--concurrency", "3") for n in range(workers)
+            Program("workers", n, environment, folder, "--concurrency", "3", "--stages", stages)
+            for n, stages in enumerate(WORKERS)
         ]
 
     @property

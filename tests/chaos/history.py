@@ -68,6 +68,8 @@ RUN_STEPS = {
 }
 BATCH_STEPS = {
     (None, "LEASED"),
+    (None, "WAITING"),  # for another worker
+    (None, "DISCARDED"),  # in a lane that has ended
     ("LEASED", "LOADED"),
     ("LEASED", "WAITING"),
     ("WAITING", "LEASED"),
@@ -75,6 +77,7 @@ BATCH_STEPS = {
     ("LEASED", "DISCARDED"),
     ("WAITING", "DISCARDED"),
     ("LEASED", "SET_ASIDE"),
+    ("WAITING", "SET_ASIDE"),  # by the sweep, when it has cost three workers
 }
 
 
@@ -101,6 +104,7 @@ async def read_history(conn: Connection) -> Findings:
     rows = await conn.fetch("SELECT * FROM chaos.history ORDER BY id")
     loaded: dict[tuple[int, int], int] = defaultdict(int)
     runs = set()
+    holders: dict[int, int | None] = {}
     for row in rows:
         found.events += 1
         runs.add(row["run_id"])
@@ -124,7 +128,9 @@ async def read_history(conn: Connection) -> Findings:
             found.batches_loaded += 1
         if row["what"] == "run" and step == ("RUNNING", "QUEUED"):
             found.takeovers += 1
-        _check_session(row, name, found)
+        _check_session(row, name, found, run_holder=holders.get(row["run_id"]))
+        if row["what"] == "run":
+            holders[row["run_id"]] = row["new_worker"]
     found.runs = len(runs)
     found.wrong += [
         f"batch {run}/{seq} was loaded {times} times" for (run, seq), times in loaded.items() if times > 1
@@ -132,7 +138,7 @@ async def read_history(conn: Connection) -> Findings:
     return found
 
 
-def _check_session(row: asyncpg.Record, name: str, found: Findings) -> None:
+def _check_session(row: asyncpg.Record, name: str, found: Findings, *, run_holder: int | None) -> None:
     session, old, new = row["session"], row["old_worker"], row["new_worker"]
     if not session.startswith("etl-worker/"):
         return
@@ -141,7 +147,10 @@ def _check_session(row: asyncpg.Record, name: str, found: Findings) -> None:
     holds = old == worker
     # A run that nobody holds and of which nothing is left to load may be settled by anybody.
     settles = old is None and row["what"] == "run" and row["new_state"] in ENDED
-    if not (takes or holds or settles):
+    # Extract stores a batch for others; a batch that nobody holds ends with its lane.
+    stores = row["what"] == "batch" and row["old_state"] is None and run_holder == worker
+    discards = old is None and row["what"] == "batch" and row["new_state"] == "DISCARDED"
+    if not (takes or holds or settles or stores or discards):
         found.wrong.append(
             f"{name}: changed by worker {worker}, which does not hold it (holder {old} -> {new})"
         )

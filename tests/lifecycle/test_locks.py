@@ -75,7 +75,9 @@ async def test_a_stale_holder_commits_after_an_unlocked_look(
     # Under the lock the takeover waits for the load, and so comes after its commit; without, it is through.
     assert sweep.done() is not fenced
     if sweep.done():
-        adopted = [row async for row in _leases.adopt_batches(db, run_id=run.id, worker_id=other)]
+        adopted = [
+            row async for row in _leases.adopt_batches(db, run_id=run.id, worker_id=other, formats=[1])
+        ]
         assert [row["seq"] for row in adopted] == [seq]
         await load_batch(db, run, seq)
         await db.execute("UPDATE job_checkpoints SET bookmark = '{\"at\": 99}'")  # and it went on from there
@@ -125,7 +127,7 @@ async def test_a_full_lock_deadlocks_with_foreign_key_checks(
         await conn.execute("INSERT INTO run_logs (run_id, level, message) VALUES ($1, 'info', 'x')", run.id)
         await conn.execute("INSERT INTO job_events (action, actor, job_id) VALUES ('x', 'y', $1)", run.job_id)
         if number == 1:
-            await _leases.store_payload(conn, run_id=run.id, seq=seq, payload=b"x")
+            await conn.execute("INSERT INTO batch_payloads VALUES ($1, $2, 'x')", run.id, seq)
 
     async def go_on(conn: Connection) -> None:
         await lock_parent(conn, how, run, seq)

@@ -77,7 +77,7 @@ async def test_the_run_goes_on_from_the_last_stored_batch(db: Connection) -> Non
     again = await claim_run(db, other)
     assert again is not None
     assert (again.id, again.losses, again.lease) == (run.id, 1, freed["lease"] + 1)
-    adopted = [row async for row in _leases.adopt_batches(db, run_id=run.id, worker_id=other)]
+    adopted = [row async for row in _leases.adopt_batches(db, run_id=run.id, worker_id=other, formats=[1])]
     assert [(row["seq"], row["lease"]) for row in adopted] == [(2, 3)]
     # A batch stored by the new holder ends the count of losses in a row.
     await store_batch(db, again, other)

@@ -140,8 +140,11 @@ async def store_batch(
             bytes=100,
             counts={"rows_extracted": rows, "rows_rejected": rejected},
             fragments=list(fragments),
+            carry=True,
+            format=1,
+            payload=b"stored",
+            streams=None,
         )
-        await _leases.store_payload(conn, run_id=run.id, seq=seq, payload=b"stored")
     return seq
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
+from etl_core.broker.protocol import STAGES, Stage
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.store.database import Connection, Pool, open_pool
 from tests.support.jobs import eventually, make_job, make_worker, one, start_run
+from workers.batch_work import BatchWork, claim_batch
 from workers.execution import Execution
+from workers.rings import Rings
+
+
+class Silent:
+    """A broker whose rings nobody hears."""
+
+    transport = "none"
+
+    async def ring(self, stage: Stage, times: int = 1) -> None:
+        return
 
 
 @dataclass
@@ -39,6 +51,14 @@ class Hand:
         execution, run = await self.start(job_id)
         await execution.carry_out()
         return await self.row(run)
+
+    async def work_batches(self, stages: Collection[Stage] = STAGES) -> list[int]:
+        """Carries out the waiting batches that a worker of these stages may take; their numbers."""
+        done = []
+        while batch := await claim_batch(self.pool, self.worker_id, stages, suspects=True):
+            await BatchWork(self.pool, batch, stages, Rings(Silent())).carry_out()
+            done.append(batch.seq)
+        return done
 
     async def row(self, run: ClaimedRun) -> asyncpg.Record:
         return await one(self.db, "SELECT * FROM job_runs WHERE id = $1", run.id)

@@ -12,8 +12,7 @@ from etl_core.connector import ExtractContext, Page, Stream
 from etl_core.errors import Permanent, RateLimited
 from tests.support.jobs import make_job
 from tests.workers.running import Hand
-from workers import execution as execution_module
-from workers import extract
+from workers import extract, run_connector
 from workers.connectors.synthetic import SyntheticConnector
 
 
@@ -212,7 +211,7 @@ class Unspeakable(SyntheticConnector):
 async def test_a_rate_limit_met_by_discover_parks_the_run(
     worker: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution_module, "find_connector", lambda _: LimitedAtTheDoor)
+    monkeypatch.setattr(run_connector, "find_connector", lambda _: LimitedAtTheDoor)
     run = await worker.run(await worker.make_job())
     assert (run["state"], run["wait_reason"], run["error_kind"]) == ("QUEUED", "over the limit", None)
     assert await worker.db.fetchval("SELECT ready_at > now() + interval '9 min' FROM job_runs")
@@ -221,7 +220,7 @@ async def test_a_rate_limit_met_by_discover_parks_the_run(
 async def test_an_error_that_postgres_cannot_hold_still_ends_the_run(
     worker: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution_module, "find_connector", lambda _: Unspeakable)
+    monkeypatch.setattr(run_connector, "find_connector", lambda _: Unspeakable)
     run = await worker.run(await worker.make_job())
     assert (run["state"], run["error_kind"]) == ("FAILED", "permanent")
     assert run["error_message"] == r"cannot read 'a\x00b\ud800'"

@@ -1,0 +1,250 @@
+"""Carries one waiting batch through the stages that this worker serves: transform, load, or both.
+
+Any worker may: the payload is in the database. A worker that transforms and does not load replaces it by
+typed rows; one that loads needs no connector for those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from etl_core.broker.protocol import Stage
+from etl_core.connector import Stream
+from etl_core.errors import ErrorKind, Fenced, Permanent, SourceError
+from etl_core.lifecycle.settle import settle_after_commit, settle_locked
+from etl_core.store.database import Pool
+from etl_core.store.queries import load
+from workers.batch import Batch
+from workers.load import CannotLoad
+from workers.loader.rejects import store_rejects
+from workers.outages import PASSING, final_retries, step_retries
+from workers.payload import READABLE, TYPED, decode, decoded_size
+from workers.rings import Rings
+from workers.run_connector import connector_for
+from workers.run_loader import RunLoader
+from workers.set_aside import set_batch_aside
+from workers.transform import TypedRows
+from workers.typed_payload import decode_typed, encode_typed
+from workers.work import Held
+
+_leases = load("leases")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBatch:
+    """A batch in this worker's hands, and what must be known of its run."""
+
+    run_id: int
+    seq: int
+    lane: str
+    lease: int
+    stage: str
+    attempts: int
+    fragments: Sequence[dict[str, Any]]
+    stored_at: datetime
+    job_id: int
+    job_name: str
+    tenant: str
+    integration: str | None
+    integration_type: str | None
+    config: dict[str, Any] | None
+    streams: list[Any] | None
+    worker_id: int
+
+    @property
+    def id(self) -> int:
+        return self.run_id
+
+
+async def claim_batch(
+    pool: Pool, worker_id: int, stages: Collection[Stage], *, suspects: bool
+) -> ClaimedBatch | None:
+    """The best batch that this worker may take. `suspects`: also one that cost a worker before."""
+    wanted = [stage for stage in (Stage.TRANSFORM, Stage.LOAD) if stage in stages]
+    row = await _leases.claim_batch(
+        pool,
+        worker_id=worker_id,
+        stages=wanted,
+        formats=READABLE,
+        loads=Stage.LOAD in stages,
+        suspects=suspects,
+    )
+    if row is None:
+        return None
+    fields = {name: row[name] for name in ClaimedBatch.__dataclass_fields__ if name != "worker_id"}
+    return ClaimedBatch(**fields, worker_id=worker_id)
+
+
+class BatchWork:
+    """One claimed batch in the hands of one worker."""
+
+    def __init__(self, pool: Pool, batch: ClaimedBatch, stages: Collection[Stage], rings: Rings) -> None:
+        self._pool = pool
+        self._batch = batch
+        self._loads = Stage.LOAD in stages
+        self._rings = rings
+
+    @property
+    def holds(self) -> Collection[Held]:
+        return (Held(self._batch.run_id, self._batch.seq, self._batch.lease),)
+
+    @property
+    def is_suspect(self) -> bool:
+        """It cost a worker before: it is worked on alone, so that the next loss is surely its own."""
+        return self._batch.attempts > 0
+
+    def give_way(self) -> None:
+        """A batch is finished: it is the smallest piece of work."""
+
+    async def carry_out(self) -> None:
+        """Raises nothing but cancellation."""
+        batch = self._batch
+        with structlog.contextvars.bound_contextvars(
+            run=batch.run_id, seq=batch.seq, job=f"{batch.tenant}/{batch.job_name}"
+        ):
+            try:
+                await self._carry_on()
+            except Fenced as fenced:
+                log.warning("fenced: nothing more is written", reason=str(fenced))
+            except CannotLoad as error:
+                log.error("batch set aside", error=str(error))
+                await self._write(self._set_aside, str(error))
+            except SourceError as error:
+                log.error("run failed by this batch", error=str(error))
+                await self._write(self._fail_run, error.kind, str(error))
+            except PASSING as error:
+                log.warning("batch returned", error=str(error) or type(error).__name__)
+                await self._write(self._return)
+            except Exception as error:
+                log.exception("batch failed unexpectedly")
+                await self._write(self._fail_run, ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+
+    async def _write(self, write: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        try:
+            await final_retries.on(PASSING)(write, *arguments)
+        except Fenced as fenced:
+            log.warning("fenced: nothing more is written", reason=str(fenced))
+
+    async def _carry_on(self) -> None:
+        batch = self._batch
+        payload = await step_retries.on(PASSING)(
+            _leases.read_payload, self._pool, run_id=batch.run_id, seq=batch.seq
+        )
+        if payload is None:
+            raise Fenced(f"batch {batch.seq} of run {batch.run_id} is no longer ours")
+        if payload[:1] == TYPED:
+            typed = await asyncio.to_thread(decode_typed, payload)
+            await self._load_typed(typed, payload)
+        else:
+            await self._from_records(payload)
+
+    async def _load_typed(self, typed: list[TypedRows], payload: bytes) -> None:
+        loader = RunLoader(self._pool, self._batch, None, [rows.stream for rows in typed])
+        await loader.load_rows(self._carried(payload, {}), typed)
+        await self._settle()
+
+    async def _from_records(self, payload: bytes) -> None:
+        batch = self._batch
+        if batch.streams is None:
+            raise Permanent("the streams of this run are not known: it was stored by an older program")
+        connector = connector_for(
+            batch.integration_type,
+            batch.config,
+            named=batch.integration or "",
+            job=f"{batch.tenant}/{batch.job_name}",
+            with_secrets=False,
+        )
+        loader = RunLoader(self._pool, batch, connector, msgspec.convert(batch.streams, list[Stream]))
+        carried = self._carried(payload, await asyncio.to_thread(decode, payload))
+        if self._loads:
+            await loader.load(carried)
+            await self._settle()
+        else:
+            await self._pass_on(await (await loader.ensure_tables()).transform(carried))
+
+    def _carried(self, payload: bytes, records: Any) -> Batch:
+        batch = self._batch
+        return Batch(
+            run_id=batch.run_id,
+            seq=batch.seq,
+            lane=batch.lane,
+            lease=batch.lease,
+            size=decoded_size(payload),
+            fragments=batch.fragments,
+            stored_at=batch.stored_at,
+            records=records,
+        )
+
+    async def _pass_on(self, typed: list[TypedRows]) -> None:
+        payload = await asyncio.to_thread(encode_typed, typed)
+        await step_retries.on(PASSING)(self._commit_typed, typed, payload)
+        self._rings.ring(Stage.LOAD)
+
+    async def _commit_typed(self, typed: list[TypedRows], payload: bytes) -> None:
+        batch = self._batch
+        rejects = [reject for rows in typed for reject in rows.rejects]
+        async with self._pool.acquire() as conn, conn.transaction():
+            passed = await _leases.pass_on_batch(
+                conn,
+                run_id=batch.run_id,
+                seq=batch.seq,
+                lease=batch.lease,
+                worker_id=batch.worker_id,
+                format=payload[0],
+                payload=payload,
+                bytes=len(payload),
+                rows_rejected=len(rejects),
+            )
+            if passed is None:
+                found = await _leases.find_batch(conn, run_id=batch.run_id, seq=batch.seq)
+                if found and found["stage"] == "load" and found["lease"] == batch.lease + 1:
+                    return  # an earlier try whose answer was lost has committed
+                raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
+            if rejects:
+                await store_rejects(
+                    conn, job_id=batch.job_id, run_id=batch.run_id, seq=batch.seq, rejects=rejects
+                )
+
+    async def _settle(self) -> None:
+        await step_retries.on(PASSING)(self._settle_once)
+
+    async def _settle_once(self) -> None:
+        async with self._pool.acquire() as conn:
+            await settle_after_commit(conn, self._batch.run_id, actor=f"worker {self._batch.worker_id}")
+
+    async def _set_aside(self, error: str) -> None:
+        async with self._pool.acquire() as conn:
+            await set_batch_aside(conn, self._held, self._batch.worker_id, error)
+        await self._settle()
+
+    async def _fail_run(self, kind: ErrorKind, message: str) -> None:
+        """What this batch met, every other would: the run ends, whoever extracts it is fenced."""
+        run_id = self._batch.run_id
+        async with self._pool.acquire() as conn, conn.transaction():
+            job = await _leases.lock_job_of_run(conn, run_id=run_id)
+            await _leases.lock_run(conn, run_id=run_id)
+            held = await _leases.lock_leased_batch(
+                conn, worker_id=self._batch.worker_id, **self._held._asdict()
+            )
+            if held is None:
+                raise Fenced(f"batch {self._batch.seq} of run {run_id} belongs to another worker now")
+            await _leases.discard_batches(conn, run_id=run_id)
+            await _leases.fail_run(conn, run_id=run_id, error_kind=kind, error_message=message)
+            await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+            await settle_locked(conn, job, run_id, actor=f"worker {self._batch.worker_id}")
+
+    async def _return(self) -> None:
+        await _leases.return_batch(self._pool, worker_id=self._batch.worker_id, **self._held._asdict())
+
+    @property
+    def _held(self) -> Held:
+        return Held(self._batch.run_id, self._batch.seq, self._batch.lease)

@@ -1,0 +1,120 @@
+"""Writes how a holder leaves its run: ended, failed, parked, given back, or left to who loads the rest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from etl_core.errors import Fenced
+from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.lifecycle.settle import cut_version, end_clean_run, settle_after_commit, settle_locked
+from etl_core.rules.outcome import Outcome
+from etl_core.store.database import Connection, Pool
+from etl_core.store.queries import load
+from workers.extract import ExtractEnd
+from workers.outages import PASSING
+
+_leases = load("leases")
+_pauses = load("pauses")
+_runs = load("runs")
+
+log = structlog.get_logger()
+
+
+async def write_end(
+    pool: Pool, run: ClaimedRun, worker_id: int, end: ExtractEnd | None, *, discard: bool, release: bool
+) -> None:
+    """Leaves the run; `end` None gives it back to the queue.
+
+    Args:
+        discard: what is not loaded will not be: a load of ours failed.
+        release: extract ended, but batches that this worker carried wait for another.
+
+    Raises:
+        Fenced: it is another's. PASSING: nothing was written, or all of it; try again.
+    """
+    if end == ExtractEnd() and not discard and not release:
+        async with pool.acquire() as conn:
+            if await end_clean_run(conn, run.id, run.lease, worker_id):
+                log.info("run ended", state="SUCCEEDED")
+                return
+    try:
+        outcome = await _write(pool, run, worker_id, end, discard=discard)
+    except asyncpg.PostgresError as error:
+        if not isinstance(error, PASSING):  # it cannot be settled: that extract is done still counts
+            await _write(pool, run, worker_id, end, discard=discard, settle=False)
+        raise
+    if outcome:
+        log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
+    else:
+        log.info("run left", wait_reason=end.message if end else None, extract_done=end is not None)
+
+
+async def _write(
+    pool: Pool, run: ClaimedRun, worker_id: int, end: ExtractEnd | None, *, discard: bool, settle: bool = True
+) -> Outcome | None:
+    """In one transaction; without settling, the run stays open for the sweep."""
+    actor = f"worker {worker_id}"
+    async with pool.acquire() as conn:
+        async with conn.transaction():
+            job = await _leases.lock_job_of_run(conn, run_id=run.id)
+            if (
+                await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=worker_id)
+                is None
+            ):
+                raise Fenced(f"run {run.id} has ended or belongs to another worker now")
+            if end is not None and isinstance(end.until, timedelta):
+                end = replace(end, until=await _runs.read_clock(conn) + end.until)
+            if discard:
+                await _leases.discard_batches(conn, run_id=run.id)
+            await _write_locked(conn, run.id, end)
+            if end is not None and end.until is not None:
+                await cut_version(conn, job, run.id, actor=actor)
+                # The limit is the credential's: other runs of the integration wait too, not each in turn.
+                await _pauses.park_integration(conn, job_id=run.job_id, until=end.until, reason=end.message)
+            outcome = await settle_locked(conn, job, run.id, actor=actor) if settle else None
+            if outcome is None:
+                await _release(conn, run.id, end)
+        return outcome or (await settle_after_commit(conn, run.id, actor=actor) if settle else None)
+
+
+async def _write_locked(conn: Connection, run_id: int, end: ExtractEnd | None) -> None:
+    if end is None or end.until is not None:
+        return
+    if end.error_kind is None:
+        await _leases.end_extract(conn, run_id=run_id)
+    else:
+        await _leases.fail_run(
+            conn, run_id=run_id, error_kind=end.error_kind, error_message=_storable(end.message)
+        )
+
+
+async def _release(conn: Connection, run_id: int, end: ExtractEnd | None) -> None:
+    """Batches that wait are loaded by whoever takes them up; the last one to be loaded settles the run."""
+    waits = end is not None and end.until is not None
+    await _leases.release_run(
+        conn,
+        run_id=run_id,
+        ready_at=end.until if end is not None else None,
+        wait_reason=_storable(end.message) if end is not None and waits else None,
+        losses=0,
+    )
+
+
+async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> bool:
+    """Queues a run again if this worker holds it under this lease; whether it did."""
+    async with pool.acquire() as conn, conn.transaction():
+        await _leases.lock_job_of_run(conn, run_id=run_id)
+        held = await _leases.lock_leased_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
+        if held is None:
+            return False
+        await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
+        return True
+
+
+def _storable(message: str | None) -> str | None:
+    """What Postgres refuses in a text as escapes: a run whose end it refuses would never end."""
+    return message and message.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,61 @@
+"""Loads batches of one run, its tables made or widened when the first rows come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etl_core.connector import Connector, Stream
+from etl_core.store.database import Pool
+from workers.batch import Batch
+from workers.load import Counts, Loader
+from workers.loader.tables import ensure_tables
+from workers.loader.target import TargetTable
+from workers.outages import PASSING, step_retries
+from workers.transform import TypedRows
+from workers.typed_payload import retyped
+from workers.work import JobInHand
+
+
+class RunLoader:
+    """A `Loader` that sees to its tables first: a run that finds nothing new asks the catalog nothing."""
+
+    def __init__(
+        self, pool: Pool, run: JobInHand, connector: Connector | None, streams: Sequence[Stream]
+    ) -> None:
+        """Without a connector only typed rows can be loaded."""
+        self._pool = pool
+        self._run = run
+        self._connector = connector
+        self._streams = streams
+        self._loader: Loader | None = None
+
+    async def ensure_tables(self) -> Loader:
+        """Raises: Permanent, Transient as `workers.loader.tables.ensure_tables`; PASSING."""
+        if self._loader is None:
+            tables = await step_retries.on(PASSING)(self._ensure)
+            self._loader = Loader(self._pool, self._run, self._connector, tables)
+        return self._loader
+
+    async def load(self, batch: Batch) -> Counts:
+        """Raises: as `ensure_tables`, and as `Loader.load`."""
+        return await (await self.ensure_tables()).load(batch)
+
+    async def load_rows(self, batch: Batch, rows: Sequence[TypedRows]) -> Counts:
+        """Loads rows that another worker has typed; raises as `load` does."""
+        loader = await self.ensure_tables()
+        return await loader.load_rows(
+            batch, [retyped(each, loader.table(each.stream.name).stream) for each in rows]
+        )
+
+    async def _ensure(self) -> dict[str, TargetTable]:
+        run = self._run
+        async with self._pool.acquire() as conn:
+            return await ensure_tables(
+                conn,
+                job_id=run.job_id,
+                tenant=run.tenant,
+                integration=run.integration or run.job_name,
+                schema=None,
+                streams=self._streams,
+                run_id=run.id,
+            )

@@ -1,0 +1,23 @@
+"""Sets a batch aside that cannot be loaded: its lane ends with it."""
+
+from __future__ import annotations
+
+from etl_core.errors import Fenced
+from etl_core.store.database import Connection
+from etl_core.store.queries import load
+from workers.work import Held
+
+_leases = load("leases")
+
+
+async def set_batch_aside(conn: Connection, batch: Held, worker_id: int, error: str) -> None:
+    """SET_ASIDE with its reason; what follows in its lane is DISCARDED.
+
+    Raises:
+        Fenced: the batch is another's.
+    """
+    async with conn.transaction():
+        if await _leases.lock_leased_batch(conn, worker_id=worker_id, **batch._asdict()) is None:
+            raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
+        lane = await _leases.set_aside(conn, run_id=batch.run_id, seq=batch.seq, error=error)
+        await _leases.discard_lane(conn, run_id=batch.run_id, lane=lane)

@@ -1,0 +1,96 @@
+"""Typed rows between a transform worker that does not load and the load worker behind it.
+
+MessagePack after one version byte, zstd level 1: a stream's name, columns and key, its rows as they are
+staged, and which fields each row had. The load worker needs no connector. If the table was widened
+meanwhile, the values are brought into their new types as if they had come from the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import zstandard
+
+from etl_core.connector import ColumnType, Stream
+from workers.payload import MAX_BYTES, TYPED, UnreadablePayload, UnstorablePage, compress, decompress
+from workers.transform import TypedRows, transform_records
+
+
+class _Part(msgspec.Struct, array_like=True):
+    stream: Stream
+    rows: list[tuple[Any, ...]]
+    present: list[int | str]
+    """More than 64 columns do not fit into an integer of MessagePack: then hexadecimal."""
+    folded: int
+    unknown_fields: dict[str, int]
+
+
+def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The payload of a batch's rows; their rejects are stored apart.
+
+    Raises:
+        UnstorablePage: too large to be read back.
+    """
+    parts = [
+        _Part(
+            each.stream,
+            each.rows,
+            [bits if bits < 1 << 63 else f"{bits:x}" for bits in each.present],
+            each.folded,
+            each.unknown_fields,
+        )
+        for each in rows
+    ]
+    body = msgspec.msgpack.encode(parts)
+    if len(body) > max_bytes:
+        raise UnstorablePage(
+            f"a batch of {len(body)} bytes is larger than {max_bytes}: the connector must yield smaller pages"
+        )
+    return TYPED + compress(body)
+
+
+def decode_typed(payload: bytes) -> list[TypedRows]:
+    """Raises: UnreadablePayload: damaged, or of another version."""
+    if payload[:1] != TYPED:
+        raise UnreadablePayload(f"payload version {payload[:1].hex()} does not hold typed rows")
+    try:
+        parts = msgspec.msgpack.decode(decompress(payload[1:]), type=list[_Part])
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
+    return [
+        TypedRows(
+            part.stream,
+            part.rows,
+            [bits if isinstance(bits, int) else int(bits, 16) for bits in part.present],
+            folded=part.folded,
+            unknown_fields=part.unknown_fields,
+        )
+        for part in parts
+    ]
+
+
+def retyped(rows: TypedRows, stream: Stream) -> TypedRows:
+    """The same rows for `stream`, whose columns may be wider by now."""
+    if rows.stream.columns == stream.columns:
+        return rows
+    names = [column.name for column in rows.stream.columns]
+    is_json = [column.type is ColumnType.JSONB for column in rows.stream.columns]
+    records = [
+        {
+            name: msgspec.json.decode(str(value)) if json and value is not None else value
+            for i, (name, value, json) in enumerate(zip(names, row, is_json, strict=True))
+            if present >> i & 1
+        }
+        for row, present in zip(rows.rows, rows.present, strict=True)
+    ]
+    again = transform_records(_AsItIs(), stream, records)
+    again.folded += rows.folded
+    again.unknown_fields = rows.unknown_fields
+    return again
+
+
+class _AsItIs:
+    def transform(self, stream: Stream, record: Any) -> Any:
+        return record
