@@ -52,6 +52,8 @@ def main() -> None:
             points = asyncio.run(curve(servers, options.table_curve or DEFAULT_SIZES))
     print()
     print(report.text(_comparisons()))
+    for line in _beside_the_limit(report):
+        print(line)
     for point in points:
         print(point.text())
 
@@ -71,6 +73,17 @@ def _comparisons() -> list[tuple[str, str, str]]:
         for phase in Phase
         for over, goal in GOALS
     ]
+
+
+def _beside_the_limit(report: Report) -> list[str]:
+    """What is no goal but wanted: WAL and processor time as multiples of the limit's."""
+    found = [
+        (f"{system}, {phase}, {what}", f"{limit.SYSTEM}, {phase}, {what}")
+        for system in (ours.CARRIED, ours.STAGED)
+        for phase in (Phase.INSERT, Phase.UPDATE)
+        for what in ("WAL", "processor")
+    ]
+    return [f"- {name}: {ratio}" for name, over in found if (ratio := report.ratio(name, over))]
 
 
 async def _measure(
@@ -107,6 +120,7 @@ async def _profile(servers: Servers, files: dict[Phase, Path], number: int) -> N
 def _add(report: Report, loads: list[Load]) -> None:
     for load in loads:
         report.add(f"{load.system}, {load.phase}", load.rate, "records/s")
+        report.add(f"{load.system}, {load.phase}, processor", load.processor, "microseconds/record")
         report.add(f"{load.system}, {load.phase}, WAL", load.wal_per_row, "bytes/record")
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from benchmarks.dispatch.servers import Servers
 from benchmarks.pipeline.measure import Load, expect_loaded, measured
+from benchmarks.pipeline.processor_time import meter
 from benchmarks.pipeline.records import Phase
 from etl_core.store.database import Connection
 
@@ -53,6 +54,7 @@ _COLUMNS: Final = {field.name: _TYPES[field.type] for field in msgspec.structs.f
 async def load_directly(servers: Servers, files: dict[Phase, Path], number: int) -> list[Load]:
     """The three phases into a table of their own."""
     await servers.make_database(_DATABASE, migrated=False)
+    read_used = meter(servers.postgres.folder)
     loads = []
     conn: Connection = await asyncpg.connect(
         servers.postgres.url(_DATABASE)
@@ -65,7 +67,7 @@ async def load_directly(servers: Servers, files: dict[Phase, Path], number: int)
             f" PRIMARY KEY (id)); CREATE TEMPORARY TABLE stage ({columns}, ordinal int) ON COMMIT DELETE ROWS"
         )
         for phase, file in files.items():
-            async with measured(conn, SYSTEM, phase, number) as load:
+            async with measured(conn, SYSTEM, phase, number, read_used) as load:
                 await _load(conn, file)
             await expect_loaded(conn, _TABLE, number, phase=phase)
             loads.append(load)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from benchmarks.pipeline.processor_time import Used
 from benchmarks.pipeline.records import Phase
 from etl_core.store.database import Connection
 
@@ -21,6 +22,8 @@ class Load:
     wall: float = 0.0
     """Seconds, from outside."""
     seconds: float = 0.0
+    used: Used = (0.0, 0.0)
+    """Processor seconds of the clients and of the server, from outside."""
     wal: int = 0
     """Bytes that the server logged meanwhile, of all its databases."""
 
@@ -30,12 +33,19 @@ class Load:
         return self.number / self.seconds
 
     @property
+    def processor(self) -> float:
+        """Microseconds of all processors a record."""
+        return sum(self.used) / self.number * 1e6
+
+    @property
     def wal_per_row(self) -> float:
         return self.wal / self.number
 
 
 @asynccontextmanager
-async def measured(conn: Connection, system: str, phase: Phase, number: int) -> AsyncIterator[Load]:
+async def measured(
+    conn: Connection, system: str, phase: Phase, number: int, read_used: Callable[[], Used]
+) -> AsyncIterator[Load]:
     """Measures what happens in the context, from the same state of the server for every system.
 
     Vacuumed and with a checkpoint just behind it, which also means that each page that is changed first is
@@ -45,9 +55,12 @@ async def measured(conn: Connection, system: str, phase: Phase, number: int) -> 
     await conn.execute("CHECKPOINT")
     load = Load(system, phase, number)
     position = await conn.fetchval("SELECT pg_current_wal_insert_lsn()")
+    used = read_used()
     begun = time.perf_counter()
     yield load
     load.wall = time.perf_counter() - begun
+    now_used = read_used()
+    load.used = (now_used[0] - used[0], now_used[1] - used[1])
     load.seconds = load.seconds or load.wall
     load.wal = await conn.fetchval("SELECT (pg_current_wal_insert_lsn() - $1::pg_lsn)::bigint", position)
 

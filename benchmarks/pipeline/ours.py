@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from benchmarks.dispatch.servers import CHECKOUT, Processes, Servers, processes, until_alive
 from benchmarks.pipeline.measure import Load, expect_loaded, measured
+from benchmarks.pipeline.processor_time import meter
 from benchmarks.pipeline.records import KEY, STREAM, Phase, write_jsonl
 from etl_core.control.audit import Actor
 from etl_core.control.jobs import run_now
@@ -46,7 +47,10 @@ async def load_through(
     With `samples`, a folder, the workers write there where their threads are, which slows them a little.
     """
     await servers.make_database(_DATABASE, migrated=True)
-    async with servers.connection(_DATABASE) as conn, _running(system, servers, conn, samples):
+    async with (
+        servers.connection(_DATABASE) as conn,
+        _running(system, servers, conn, samples) as started,
+    ):
         folder = servers.folder / "delivered"
         folder.mkdir(exist_ok=True)
         warm = folder / "warm.jsonl"
@@ -54,11 +58,12 @@ async def load_through(
         await _run(conn, await _make_job(conn, "warm", warm))
         delivered = folder / f"{STREAM}.jsonl"
         job = await _make_job(conn, "pipeline", delivered)
+        read_used = meter(servers.postgres.folder, [process.pid for process in started.started])
         loads = []
         for phase, file in files.items():
             delivered.unlink(missing_ok=True)
             delivered.hardlink_to(file)
-            async with measured(conn, system, phase, number) as load:
+            async with measured(conn, system, phase, number, read_used) as load:
                 run = await _run(conn, job)
                 load.seconds = run["seconds"]
             schema = await conn.fetchval(

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from benchmarks.dispatch.servers import CHECKOUT, Servers
 from benchmarks.pipeline.measure import Load, expect_loaded, measured
+from benchmarks.pipeline.processor_time import meter
 from benchmarks.pipeline.records import KEY, SCHEMA_MESSAGE, STREAM, Phase
 
 VENVS: Final = CHECKOUT / ".cache" / "benchmarks"
@@ -89,10 +90,11 @@ async def load_with(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     url = servers.postgres.url(database)
+    read_used = meter(servers.postgres.folder)
     loads = []
     async with servers.connection(database) as conn:
         for phase in files:
-            async with measured(conn, peer.name, phase, number) as load:
+            async with measured(conn, peer.name, phase, number, read_used) as load:
                 if peer.program == "dlt":
                     load.seconds = await _time_dlt(peer, folder, url, files[phase])
                 else:
