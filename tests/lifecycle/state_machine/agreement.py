@@ -21,11 +21,12 @@ TIMES_OF_JOBS = {
 }
 
 RUNS = """
-SELECT r.*, coalesce(b.batches, '{}') AS batches
+SELECT r.*, coalesce(b.batches, '[]') AS batches
 FROM job_runs AS r
 LEFT JOIN LATERAL (
-    SELECT jsonb_object_agg(b.seq, jsonb_build_array(b.state, b.lease)) AS batches
-    FROM run_batches AS b WHERE b.run_id = r.id
+    SELECT jsonb_agg(to_jsonb(b) || jsonb_build_object('payload', p.run_id IS NOT NULL) ORDER BY b.seq) AS batches
+    FROM run_batches AS b LEFT JOIN batch_payloads AS p ON b.run_id = p.run_id AND b.seq = p.seq
+    WHERE b.run_id = r.id
 ) AS b ON true
 ORDER BY r.id
 """
@@ -45,7 +46,7 @@ class Agreement:
     def __init__(self, conn: Connection, world: World) -> None:
         self._conn = conn
         self._world = world
-        self._leases: dict[int, int] = {}
+        self._leases: dict[tuple[int, int], int] = {}
         self._ended: dict[int, Any] = {}
         self._running: dict[tuple[str | None, str | None], int] = {}
 
@@ -88,17 +89,51 @@ class Agreement:
             self._check_run(found, run)
 
     def _check_run(self, found: dict[str, Any], run: Run) -> None:
-        assert found["lease"] >= self._leases.get(run.id, 0), "a lease went back"
-        self._leases[run.id] = found["lease"]
-        assert (found["worker_id"] is not None) or found["state"] != "RUNNING", found
+        self._check_lease(run.id, 0, found["lease"])
+        if found["state"] == "RUNNING":  # else it is in nobody's hands while batches wait for theirs
+            assert found["worker_id"] is not None or found["extract_done"], found
         self._same_time(run, "ready_at", found["ready_at"])
         self._same_time(run, "started_at", found["started_at"])
         for name in ("id", "trigger", "state", "lease", "losses", "extract_done", "error_kind"):
             assert found[name] == getattr(run, name), (name, found, run)
         if run.is_open:
             assert found["worker_id"] == run.worker, (found, run)
-        batches = {int(seq): tuple(value) for seq, value in found["batches"].items()}
-        assert batches == {seq: (b.state, b.lease) for seq, b in run.batches.items()}, (found, run)
+        self._check_batches(found, run)
+
+    def _check_batches(self, found: dict[str, Any], run: Run) -> None:
+        batches = found["batches"]
+        lanes: dict[str, str] = {}
+        for batch in batches:
+            self._check_lease(run.id, batch["seq"], batch["lease"])
+            is_unloaded = batch["state"] in ("WAITING", "LEASED")
+            assert run.is_open or not is_unloaded, "a run ended before its batches"
+            assert run.is_open or not batch["payload"], "a payload is kept for nothing"
+            assert batch["payload"] == is_unloaded or batch["state"] in ("SET_ASIDE", "DISCARDED"), batch
+            if batch["state"] == "WAITING":
+                assert batch["worker_id"] is batch["in_hand_since"] is None, batch
+            if batch["state"] == "LEASED" and batch["in_hand_since"] is None:
+                assert batch["worker_id"] == found["worker_id"], "carried by one who has not the run"
+            lanes[batch["lane"]] = lanes.get(batch["lane"], "") + batch["state"][0]
+        for states in lanes.values():  # in order: nothing is loaded behind what is not
+            assert re.fullmatch("L*" if set(states) == {"L"} else IN_ORDER, states), (states, batches)
+        expected = {
+            seq: (b.lane, b.state, b.stage, b.lease, b.attempts, b.worker, b.in_hand)
+            for seq, b in run.batches.items()
+        }
+        assert expected == {
+            b["seq"]: (
+                *(b[name] for name in ("lane", "state")),
+                b["stage"] if b["state"] in ("WAITING", "LEASED") else run.batches[b["seq"]].stage,
+                *(b[name] for name in ("lease", "attempts")),
+                b["worker_id"] if b["state"] == "LEASED" else None,
+                b["state"] == "LEASED" and b["in_hand_since"] is not None,
+            )
+            for b in batches
+        }, (found, run)
+
+    def _check_lease(self, run_id: int, seq: int, lease: int) -> None:
+        assert lease >= self._leases.get((run_id, seq), 0), "a lease went back"
+        self._leases[run_id, seq] = lease
 
     def _check_limits(self) -> None:
         """A limit that is lowered ends nothing; but nothing starts beyond it."""
@@ -127,7 +162,7 @@ class Agreement:
             assert len(history) == row["checkpoint_version"]
             if document:
                 assert document["version"] == row["checkpoint_version"]
-                assert [change["bookmark"]["at"] for change in history[-1]] == [job.document]
+                assert {c["partition"]: c["bookmark"]["at"] for c in history[-1]} == job.moved, (row, job)
             if row["id"] not in {j.id for j, _ in self._world.open_jobs()}:
                 assert (document or {}).get("streams") == row["streams"], "a version was not cut"
 
@@ -172,6 +207,6 @@ class Agreement:
         return None if self._world.has_room(job) else "busy"
 
 
-def streams(at: int | None) -> Any:
-    """The document's streams when its one partition stands there."""
-    return None if at is None else {"records": {"default": {"bookmark": {"at": at}}}}
+def streams(at: dict[str, int]) -> Any:
+    """The document's streams when its partitions stand there."""
+    return {"records": {lane: {"bookmark": {"at": at_}} for lane, at_ in at.items()}} if at else None
