@@ -67,13 +67,19 @@ class Stream:
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    infer: bool = False
+    """Fields that are not among `columns` (which may be empty) become columns as records have them."""
+    full_refresh: bool = False
+    """Every walk yields all records there are: what a whole walk did not yield is gone from the source, and
+    is marked deleted. Needs a key; a walk is whole when its pages were loaded from the first to the one whose
+    fragment has no `resume`."""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError(f"stream {self.name}: a column name comes twice")
         missing = [name for name in self.key if name not in names]
-        if missing:
+        if missing and not self.infer:
             raise ValueError(f"stream {self.name}: key column {missing[0]!r} is not among its columns")
 
 

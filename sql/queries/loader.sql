@@ -1,59 +1,95 @@
 -- What the loader asks and writes whose text is fixed; DDL and merges are composed in workers/loader/statements.py.
 
--- name: tables_of_job(job_id)
--- The destination tables that a job owns.
-SELECT schema_name, table_name, stream, key, columns
-FROM destination_tables
-WHERE job_id = :job_id;
-
--- name: loading_job(job_id)^
--- A job as messages name it, and whether it has a checkpoint, that is, goes on from earlier loads.
+-- name: loading_state(job_id)^
+-- All that a load must know of its tables, in one snapshot: the job as messages name it, how its integration takes new
+-- fields, whether it goes on from earlier loads, and its registered tables, each with its shape as the catalog has it
+-- now (null: gone): [{schema, table, stream, key, columns, shape: {columns: {name: type}, primary_key}}]. As text,
+-- so that the same answer is known again without reading it.
 SELECT
     j.job_name,
     t.name AS tenant,
+    coalesce(i.schema_mode, 'evolve') AS schema_mode,
     EXISTS (
         SELECT FROM job_checkpoints AS c
         WHERE c.job_id = j.id AND (c.bookmark IS NOT NULL OR c.resume IS NOT NULL)
-    ) AS has_checkpoint
+    ) AS has_checkpoint,
+    (
+        SELECT
+            coalesce(
+                json_agg(
+                    json_build_object(
+                        'schema', d.schema_name, 'table', d.table_name, 'stream', d.stream,
+                        'key', d.key, 'columns', d.columns,
+                        'shape', (
+                            SELECT
+                                json_build_object(
+                                    'columns', (
+                                        SELECT coalesce(json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)), '{}')
+                                        FROM pg_attribute AS a
+                                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                                    ),
+                                    'primary_key', ARRAY(
+                                        SELECT a.attname::text
+                                        FROM pg_index AS i
+                                        CROSS JOIN unnest(i.indkey::smallint []) WITH ORDINALITY AS k (attnum, place)
+                                        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+                                        WHERE i.indrelid = c.oid AND i.indisprimary
+                                        ORDER BY k.place
+                                    )
+                                )
+                            FROM pg_class AS c
+                            INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+                            WHERE n.nspname = d.schema_name AND c.relname = d.table_name
+                        )
+                    )
+                    ORDER BY d.stream
+                ),
+                '[]'
+            )::text
+        FROM destination_tables AS d
+        WHERE d.job_id = j.id
+    ) AS tables
 FROM etl_jobs AS j
 INNER JOIN tenants AS t ON j.tenant_id = t.id
+LEFT JOIN integrations AS i ON j.integration_id = i.id
 WHERE j.id = :job_id;
 
--- name: owner_of_table(schema_name, table_name)^
--- The job that a destination table belongs to, if it is registered.
-SELECT d.job_id, j.job_name, t.name AS tenant
-FROM destination_tables AS d
+-- name: owners_of_tables(schema_names, table_names)
+-- The jobs that these destination tables belong to, where they are registered.
+SELECT d.schema_name, d.table_name, j.job_name, t.name AS tenant
+FROM unnest(:schema_names::text [], :table_names::text []) AS w (schema_name, table_name)
+INNER JOIN destination_tables AS d ON w.schema_name = d.schema_name AND w.table_name = d.table_name
 INNER JOIN etl_jobs AS j ON d.job_id = j.id
-INNER JOIN tenants AS t ON j.tenant_id = t.id
-WHERE d.schema_name = :schema_name AND d.table_name = :table_name;
+INNER JOIN tenants AS t ON j.tenant_id = t.id;
 
--- name: schema_exists(schema_name)$
--- Whether there is such a schema.
-SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema_name);
-
--- name: table_shape(schema_name, table_name)^
--- A relation of that name as the catalog has it: its columns as [[name, type], ...] and its primary key in order.
+-- name: table_shapes(schema_names, table_names)
+-- Places for tables: whether the schema is there, and what is there of that name, as in `loading_state`.
 SELECT
-    c.relkind IN ('r', 'p') AS is_table,
-    coalesce(
-        (
-            SELECT jsonb_agg(jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
-            FROM pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        ),
-        '[]'
-    ) AS columns,
-    ARRAY(
-        SELECT a.attname::text
-        FROM pg_index AS i
-        CROSS JOIN unnest(i.indkey::smallint []) WITH ORDINALITY AS k (attnum, place)
-        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
-        WHERE i.indrelid = c.oid AND i.indisprimary
-        ORDER BY k.place
-    ) AS primary_key
-FROM pg_class AS c
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE n.nspname = :schema_name AND c.relname = :table_name;
+    w.schema_name,
+    w.table_name,
+    EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = w.schema_name) AS has_schema,
+    (
+        SELECT
+            json_build_object(
+                'columns', (
+                    SELECT coalesce(json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)), '{}')
+                    FROM pg_attribute AS a
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                ),
+                'primary_key', ARRAY(
+                    SELECT a.attname::text
+                    FROM pg_index AS i
+                    CROSS JOIN unnest(i.indkey::smallint []) WITH ORDINALITY AS k (attnum, place)
+                    INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+                    WHERE i.indrelid = c.oid AND i.indisprimary
+                    ORDER BY k.place
+                )
+            )
+        FROM pg_class AS c
+        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE n.nspname = w.schema_name AND c.relname = w.table_name
+    )::text AS shape
+FROM unnest(:schema_names::text [], :table_names::text []) AS w (schema_name, table_name);
 
 -- name: bound_lock_wait()!
 -- Until the end of this transaction a lock is waited for no longer than 2 s: DDL that queues stops all readers.

@@ -24,10 +24,17 @@ class TargetTable:
     schema: str
     name: str
     stream: Stream
-    """The stream with the types that the table has: transform by this one, as a table may be wider."""
+    """The stream with the columns and types that the table has: transform by this one, as a table may be
+    wider, or closed to new fields."""
     columns: tuple[TargetColumn, ...]
     key: tuple[str, ...]
     """Names of the key's columns; empty: append-only, every record is a new row."""
+    left_out: frozenset[str] = frozenset()
+    """Fields of the source that have no column and get none: its integration's schema is frozen."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """(field, reason): its records are rejected while the integration's schema is in quarantine."""
+    is_made: bool = True
+    """False: the columns of its stream are inferred, and no record has come yet."""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"

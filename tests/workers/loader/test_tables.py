@@ -12,6 +12,7 @@ from etl_core.errors import Permanent, Transient
 from etl_core.store.database import Connection
 from tests.workers.loader.conftest import Connect, Ensure, load, make_job, rows_of
 from workers.loader import ensure_tables, tables
+from workers.loader.catalog import read_tables
 
 T = ColumnType
 PULLS = Stream("pull_requests", (Column("id", T.BIGINT), Column("title", T.TEXT)), key=("id",))
@@ -93,6 +94,36 @@ async def test_nothing_is_executed_when_nothing_changed(
     assert len(await ddl_events(db)) == 2
 
 
+async def test_when_nothing_is_to_be_done_one_statement_tells(db: Connection, ensure: Ensure) -> None:
+    others = [Stream(f"other_{n}", PULLS.columns) for n in range(3)]
+    first = await ensure(PULLS, *others)
+    asked: list[str] = []
+
+    def note(query: Any) -> None:
+        asked.append(query.query)
+
+    db.add_query_logger(note)
+    assert await ensure(PULLS, *others) == first
+    assert await ensure(others[1]) == {"other_1": first["other_1"]}
+    await asyncio.sleep(0)  # it is told in the next turn of the loop
+    db.remove_query_logger(note)
+    assert len(asked) == 2
+    assert all("destination_tables" in query for query in asked)
+
+
+async def test_a_change_by_hand_is_seen_although_the_answer_before_is_kept(
+    db: Connection, ensure: Ensure
+) -> None:
+    await ensure(PULLS)
+    assert await ensure(PULLS) == await ensure(PULLS)
+    await db.execute("ALTER TABLE acme_github.pull_requests DROP COLUMN title")
+    await ensure(PULLS)
+    assert "title" in await columns_of(db, "acme_github.pull_requests")
+    await db.execute("ALTER TABLE acme_github.pull_requests ALTER COLUMN title TYPE varchar(10)")
+    with pytest.raises(Permanent, match=r"was character varying\(10\) and is now text"):
+        await ensure(PULLS)
+
+
 async def test_two_workers_at_once_make_one_table(connect: Connect, db: Connection, job_id: int) -> None:
     async def one() -> Any:
         conn = await connect()
@@ -108,17 +139,15 @@ async def test_two_workers_at_once_make_one_table(connect: Connect, db: Connecti
 async def test_what_another_worker_makes_between_two_looks_is_our_own(
     connect: Connect, db: Connection, job_id: int, ensure: Ensure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_job = tables._read_job
-
     async def and_be_overtaken(*args: Any) -> Any:
-        job = await read_job(*args)
-        monkeypatch.setattr(tables, "_read_job", read_job)
+        job = await read_tables(*args)
+        monkeypatch.setattr(tables, "read_tables", read_tables)
         await ensure_tables(
             await connect(), job_id=job_id, tenant="acme", integration="github", schema=None, streams=[PULLS]
         )
         return job
 
-    monkeypatch.setattr(tables, "_read_job", and_be_overtaken)
+    monkeypatch.setattr(tables, "read_tables", and_be_overtaken)
     assert str((await ensure(PULLS))["pull_requests"]) == "acme_github.pull_requests"
     assert len(await ddl_events(db)) == 2
 
