@@ -81,7 +81,7 @@ class Run:
         lane = self.batches[seq].lane
         return not any(b.is_unloaded and b.lane == lane for s, b in self.batches.items() if s < seq)
 
-    def store(self, lane: str, at: int, *, carry: bool) -> None:
+    def store(self, lane: str, at: int, *, carry: bool) -> Batch:
         """Carried by its holder at the head of its lane or behind what he carries; else it waits."""
         before = [batch for batch in self.lane(lane) if batch.is_unloaded]
         is_ours = carry and all(
@@ -91,6 +91,7 @@ class Run:
         batch = Batch(lane, state, at, self.worker if state == "LEASED" else None)
         self.batches[1 + max(self.batches, default=0)] = batch
         self.losses = 0
+        return batch
 
     def adopt(self) -> list[int]:
         """By its holder: what waits in lanes in which nobody has a batch and all is as it was extracted."""
@@ -191,6 +192,10 @@ class Job:
         """Claimed, or run now. The error badge goes; failures in a row stay counted."""
         self.status, self.started_at, self.error_kind = "RUNNING", now, None
         self.runs.append(run)
+
+    def load(self, batch: Batch) -> None:
+        batch.state = "LOADED"
+        self.at[batch.lane] = batch.at
 
     def cut(self) -> None:
         """A version, if anything moved."""
