@@ -22,6 +22,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from etl_core.errors import SourceError
+
 Record = Mapping[str, Any]
 """One extracted record: field name -> JSON value (str, int, float, bool, None, list, dict).
 
@@ -110,6 +112,18 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionFailure:
+    """A partition that cannot be read now; the walk goes on with the others.
+
+    The run ends FAILED and names it. Its retry is given only what failed (`ExtractContext.only`).
+    """
+
+    stream: str
+    partition: str
+    error: SourceError
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """What is loaded in one transaction: records of one or several streams, and the checkpoint behind them.
 
@@ -117,6 +131,7 @@ class Page:
     key belong to one lane. `records` may be empty: a page can carry a checkpoint alone. About 5,000 records
     or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
     (for progress only). `rejects` are stored with the page as rejected records; the checkpoint passes them.
+    `failures` are partitions that the walk leaves out from here on; the page may hold nothing else.
     """
 
     lane: str
@@ -124,6 +139,7 @@ class Page:
     checkpoint: Sequence[Fragment] = ()
     total: int | None = None
     rejects: Sequence[Reject] = ()
+    failures: Sequence[PartitionFailure] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +159,13 @@ class ExtractContext:
     legacy_checkpoint: JsonObject | None = None
     """A document from before the streams had rows of their own, until the connector has upgraded it."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    only: frozenset[tuple[str, str]] | None = None
+    """(stream, partition) of what a retry has to do, where the rest went through; None: everything. A
+    connector may do more."""
+
+    def wants(self, stream: str, partition: str = SINGLE_PARTITION) -> bool:
+        """Whether this run is to read the partition."""
+        return self.only is None or (stream, partition) in self.only
 
     def state(self, stream: str, partition: str = SINGLE_PARTITION) -> PartitionState:
         return self.checkpoint.get((stream, partition), PartitionState())

@@ -67,6 +67,8 @@ class ErrorKind(StrEnum):
     """A person must renew a credential: the job is held."""
     PERMANENT = "permanent"
     """Will fail the same way until somebody changes something: waits for the normal interval."""
+    PARTITIONS = "partitions"
+    """Some partitions could not be read: only those are tried again after the retry interval."""
     REJECTS = "rejects"
     """Too many records were refused."""
     DEADLINE = "deadline"

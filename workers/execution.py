@@ -174,7 +174,7 @@ class Execution:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
         run = self._run
         if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
-            extractor.start_from(await self._checkpoint(self._pool), 0)
+            extractor.start_from(await self._checkpoint(self._pool), 0, await self._only(self._pool))
             return []
         async with self._pool.acquire() as conn, conn.transaction():
             if (
@@ -186,7 +186,8 @@ class Execution:
             async for row in _leases.list_unloaded_fragments(conn, run_id=run.id):
                 for f in row["fragments"]:
                     checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
-            extractor.start_from(checkpoint, await _leases.last_seq(conn, run_id=run.id))
+            last_seq = await _leases.last_seq(conn, run_id=run.id)
+            extractor.start_from(checkpoint, last_seq, await self._only(conn))
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=run.id)
             if not self._carries:
                 return []
@@ -199,6 +200,16 @@ class Execution:
         if leftovers:
             log.info("batches of an earlier holder taken up", batches=len(leftovers))
         return leftovers
+
+    async def _only(self, conn: Connection | Pool) -> frozenset[tuple[str, str]] | None:
+        """The partitions that a retry has to do; None: all."""
+        if self._run.trigger != "retry":
+            return None
+        undone = [
+            (row["stream"], row["partition"])
+            async for row in _leases.begin_partial_run(conn, run_id=self._run.id)
+        ]
+        return frozenset(undone) or None
 
     async def _checkpoint(self, conn: Connection | Pool) -> dict[tuple[str, str], PartitionState]:
         return {

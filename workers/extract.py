@@ -45,6 +45,11 @@ class ExtractEnd:
     until: datetime | timedelta | None = None
 
 
+def storable(message: str) -> str:
+    """What Postgres refuses in a text as escapes: an end that it refuses would never be written."""
+    return message.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 class Extractor:
     """Yields the batches of one run, from the last stored one on."""
 
@@ -60,12 +65,19 @@ class Extractor:
         self._streams: Sequence[Stream] | None = None
         self._checkpoint: dict[tuple[str, str], PartitionState] = {}
         self._seq = 0
+        self._only: frozenset[tuple[str, str]] | None = None
         self.end: ExtractEnd | None = None
         """Set when `batches` is exhausted."""
         self.rows_expected: int | None = None
 
-    def start_from(self, checkpoint: dict[tuple[str, str], PartitionState], last_seq: int) -> None:
-        """Where the highest stored batch, or else the job's checkpoint, says to go on."""
+    def start_from(
+        self,
+        checkpoint: dict[tuple[str, str], PartitionState],
+        last_seq: int,
+        only: frozenset[tuple[str, str]] | None = None,
+    ) -> None:
+        """Where the highest stored batch, or else the job's checkpoint, says to go on; `only` these parts."""
+        self._only = only
         self._checkpoint = dict(checkpoint)
         self._seq = last_seq
 
@@ -81,6 +93,7 @@ class Extractor:
             checkpoint=dict(self._checkpoint),
             legacy_checkpoint=self._run.legacy_checkpoint,
             options=self._run.options,
+            only=self._only,
         )
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
@@ -190,6 +203,15 @@ class Extractor:
             )
             if stored is None:  # an earlier try whose answer was lost has committed
                 return await _leases.find_batch(conn, run_id=self._run.id, seq=seq)
+            if page.failures:
+                await _leases.keep_failed_partitions(
+                    conn,
+                    run_id=self._run.id,
+                    streams=[f.stream for f in page.failures],
+                    partitions=[f.partition for f in page.failures],
+                    kinds=[f.error.kind for f in page.failures],
+                    messages=[storable(str(f.error)) for f in page.failures],
+                )
             if page.rejects:
                 rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
                 await store_rejects(

@@ -14,7 +14,7 @@ from etl_core.lifecycle.settle import cut_version, end_clean_run, settle_after_c
 from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
-from workers.extract import ExtractEnd
+from workers.extract import ExtractEnd, storable
 from workers.outages import PASSING
 
 _leases = load("leases")
@@ -88,7 +88,10 @@ async def _write_locked(conn: Connection, run_id: int, end: ExtractEnd | None) -
         await _leases.end_extract(conn, run_id=run_id)
     else:
         await _leases.fail_run(
-            conn, run_id=run_id, error_kind=end.error_kind, error_message=_storable(end.message)
+            conn,
+            run_id=run_id,
+            error_kind=end.error_kind,
+            error_message=end.message and storable(end.message),
         )
 
 
@@ -99,7 +102,7 @@ async def _release(conn: Connection, run_id: int, end: ExtractEnd | None) -> Non
         conn,
         run_id=run_id,
         ready_at=end.until if end is not None else None,
-        wait_reason=_storable(end.message) if end is not None and waits else None,
+        wait_reason=storable(end.message or "") if end is not None and waits else None,
         losses=0,
     )
 
@@ -113,8 +116,3 @@ async def give_back(pool: Pool, run_id: int, lease: int, worker_id: int) -> bool
             return False
         await _leases.release_run(conn, run_id=run_id, ready_at=None, wait_reason=None, losses=0)
         return True
-
-
-def _storable(message: str | None) -> str | None:
-    """What Postgres refuses in a text as escapes: a run whose end it refuses would never end."""
-    return message and message.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -12,7 +12,7 @@ import asyncpg
 from etl_core.control.audit import Actor, record_event
 from etl_core.errors import Fenced
 from etl_core.models.run import RunState
-from etl_core.rules.outcome import Outcome, RunTally, decide
+from etl_core.rules.outcome import FailedPartition, Outcome, RunTally, decide
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
@@ -59,6 +59,14 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
             set_aside_losses=tally["set_aside_attempts"],
             rows_extracted=tally["rows_extracted"],
             rows_rejected=tally["rows_rejected"],
+            failed_partitions=[
+                FailedPartition(**row) async for row in _settle.list_failed_partitions(conn, run_id=run_id)
+            ]
+            if tally["failed_partitions"]
+            else (),
+            partitions=await _settle.count_partitions(conn, run_id=run_id, job_id=job["id"])
+            if tally["failed_partitions"]
+            else 0,
             frequent_reasons=[
                 (row["reason"], row["times"]) async for row in _settle.frequent_reasons(conn, run_id=run_id)
             ]

@@ -16,6 +16,20 @@ MAX_LOSSES = 3
 """So many workers lost without a batch stored in between end a run; on one batch, they set it aside."""
 
 
+NAMED_PARTITIONS = 3
+"""So many of the partitions that failed are named in the run's error."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPartition:
+    """A partition that could not be read, and why."""
+
+    stream: str
+    partition: str
+    error_kind: str
+    error_message: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunTally:
     """What became of a run when extract is done and nothing is left to load."""
@@ -28,6 +42,9 @@ class RunTally:
     rows_rejected: int
     set_aside_losses: int | None = None
     """Workers that the batch cost."""
+    failed_partitions: Sequence[FailedPartition] = ()
+    partitions: int = 0
+    """That the job is known to have, the failed ones among them."""
     frequent_reasons: Sequence[tuple[str, int]] = ()
 
 
@@ -47,7 +64,8 @@ class Outcome:
 
 
 def decide(tally: RunTally) -> Outcome:
-    """The first of: an error of extract, a batch that could not be loaded, too many rejects; else success."""
+    """The first of: an error of extract, a batch that could not be loaded, too many rejects, partitions that
+    could not be read; else success."""
     if tally.error_kind is not None:
         kind = ErrorKind(tally.error_kind)
         message = tally.error_message or "failed without a message"
@@ -68,7 +86,21 @@ def decide(tally: RunTally) -> Outcome:
             f"{tally.rows_rejected:,} of {tally.rows_extracted:,} records rejected ({share:.0%}): {reasons}"
         )
         return Outcome(RunState.FAILED, ErrorKind.REJECTS, message)
+    if tally.failed_partitions:
+        return _of_partitions(tally)
     return Outcome(RunState.SUCCEEDED)
+
+
+def _of_partitions(tally: RunTally) -> Outcome:
+    """One that may pass is tried again; where none may, the next whole walk finds out."""
+    failed = tally.failed_partitions
+    named = [f"{f.stream} {f.partition}: {f.error_message}" for f in failed[:NAMED_PARTITIONS]]
+    if len(failed) > NAMED_PARTITIONS:
+        named.append(f"and {len(failed) - NAMED_PARTITIONS} more")
+    lasting = {ErrorKind.PERMANENT, ErrorKind.UNAUTHORISED}
+    kind = ErrorKind.PERMANENT if {f.error_kind for f in failed} <= lasting else ErrorKind.PARTITIONS
+    message = f"{len(failed):,} of {tally.partitions:,} partitions failed: {'; '.join(named)}"
+    return Outcome(RunState.FAILED, kind, message)
 
 
 def too_many_rejects(extracted: int, rejected: int) -> bool:

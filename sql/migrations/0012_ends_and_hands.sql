@@ -17,12 +17,27 @@ CREATE TABLE run_streams (
     streams jsonb NOT NULL
 );
 
+-- Partitions that could not be read: a retry does only those, while the last run that walked all is young enough.
+ALTER TABLE job_runs
+    ADD COLUMN is_partial boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN job_runs.is_partial IS 'It reads only what failed in the run before.';
+
+CREATE TABLE failed_partitions (
+    run_id bigint NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
+    stream text NOT NULL,
+    partition text NOT NULL,
+    error_kind text NOT NULL,
+    error_message text NOT NULL,
+    failed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, stream, partition)
+);
+
 -- What became of a run's batches, and the sums of their rows. Counted by who holds the run, in a statement of its own
 -- after the lock.
 CREATE FUNCTION tally_batches(of_run bigint) RETURNS TABLE (
     unloaded bigint, set_aside_seq integer, set_aside_error text, set_aside_attempts integer, batches bigint,
     stored bigint, bytes bigint, rows_extracted bigint, rows_new bigint, rows_changed bigint, rows_unchanged bigint,
-    rows_deleted bigint, rows_rejected bigint
+    rows_deleted bigint, rows_rejected bigint, failed_partitions bigint
 ) LANGUAGE sql STABLE AS $$
     SELECT
         count(*) FILTER (WHERE b.state IN ('WAITING', 'LEASED')),
@@ -37,7 +52,8 @@ CREATE FUNCTION tally_batches(of_run bigint) RETURNS TABLE (
         coalesce(sum((b.counts ->> 'rows_changed')::bigint), 0)::bigint,
         coalesce(sum((b.counts ->> 'rows_unchanged')::bigint), 0)::bigint,
         coalesce(sum((b.counts ->> 'rows_deleted')::bigint), 0)::bigint,
-        coalesce(sum((b.counts ->> 'rows_rejected')::bigint), 0)::bigint
+        coalesce(sum((b.counts ->> 'rows_rejected')::bigint), 0)::bigint,
+        (SELECT count(*) FROM failed_partitions AS f WHERE f.run_id = of_run)
     FROM run_batches AS b
     WHERE b.run_id = of_run
 $$;
@@ -113,12 +129,13 @@ BEGIN
     -- Only now: another worker may just have loaded the last batch (m).
     SELECT * INTO tally FROM tally_batches(of_run);
     IF run.error_kind IS NOT NULL OR tally.unloaded > 0 OR tally.set_aside_seq IS NOT NULL OR tally.rows_rejected > 0
+        OR tally.failed_partitions > 0
     THEN
         RETURN 'undecided';
     END IF;
     PERFORM end_run(
         of_run, job.id, 'SUCCEEDED', to_jsonb(tally) - ARRAY['unloaded', 'set_aside_seq', 'set_aside_error',
-        'set_aside_attempts', 'stored'], NULL, NULL, NULL, format('worker %s', by_worker), job.checkpoint_data
+        'set_aside_attempts', 'stored', 'failed_partitions'], NULL, NULL, NULL, format('worker %s', by_worker), job.checkpoint_data
     );
     RETURN 'ended';
 END

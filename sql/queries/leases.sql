@@ -78,6 +78,53 @@ described AS (
 
 SELECT stored.seq, stored.lease, stored.stored_at, stored.state FROM stored;
 
+-- name: keep_failed_partitions(run_id, streams, partitions, kinds, messages)!
+-- Partitions that the walk leaves out; one that failed in an earlier try of this run is told once.
+INSERT INTO failed_partitions (run_id, stream, partition, error_kind, error_message)
+SELECT :run_id, f.stream, f.partition, f.kind, f.message
+FROM unnest(:streams::text [], :partitions::text [], :kinds::text [], :messages::text [])
+    AS f (stream, partition, kind, message)
+ON CONFLICT (run_id, stream, partition) DO UPDATE
+SET error_kind = excluded.error_kind, error_message = excluded.error_message, failed_at = now();
+
+-- name: begin_partial_run(run_id)
+-- What a retry has to do, if that is less than everything: the partitions that the run before could not read, while
+-- the last run that walked all of them is younger than the schedule interval. The run is marked as partial.
+WITH this AS (
+    SELECT r.id, r.job_id, r.is_partial, j.schedule_interval_minutes
+    FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
+    WHERE r.id = :run_id AND r.trigger = 'retry'
+),
+
+before AS (
+    SELECT b.id, b.error_kind
+    FROM job_runs AS b INNER JOIN this ON b.job_id = this.job_id AND b.id < this.id
+    WHERE b.state IN ('SUCCEEDED', 'FAILED')
+    ORDER BY b.id DESC
+    LIMIT 1
+),
+
+undone AS (
+    SELECT f.stream, f.partition
+    FROM failed_partitions AS f INNER JOIN before ON f.run_id = before.id CROSS JOIN this
+    WHERE before.error_kind = 'partitions'
+        AND (
+            this.is_partial
+            OR EXISTS (
+                SELECT FROM job_runs AS w
+                WHERE w.job_id = this.job_id AND NOT w.is_partial AND w.state IN ('SUCCEEDED', 'FAILED')
+                    AND w.started_at > now() - make_interval(mins => this.schedule_interval_minutes)
+            )
+        )
+),
+
+marked AS (
+    UPDATE job_runs SET is_partial = true
+    WHERE id = :run_id AND NOT is_partial AND EXISTS (SELECT FROM undone)
+)
+
+SELECT undone.stream, undone.partition FROM undone;
+
 -- name: end_extract(run_id)!
 -- Nothing more will be stored. The caller holds the run.
 UPDATE job_runs SET extract_done = true WHERE id = :run_id;

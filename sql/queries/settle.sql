@@ -14,6 +14,22 @@ GROUP BY regexp_replace(reason, $re$'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|[0-9]+$re$, 
 ORDER BY times DESC, reason
 LIMIT 3;
 
+-- name: list_failed_partitions(run_id)
+-- The partitions that a run could not read, in order.
+SELECT stream, partition, error_kind, error_message
+FROM failed_partitions
+WHERE run_id = :run_id
+ORDER BY stream, partition;
+
+-- name: count_partitions(run_id, job_id)$
+-- The partitions that a job is known to have: those with a checkpoint and those that this run could not read.
+SELECT count(*)
+FROM (
+    SELECT stream, partition FROM job_checkpoints WHERE job_id = :job_id
+    UNION
+    SELECT stream, partition FROM failed_partitions WHERE run_id = :run_id
+) AS known;
+
 -- name: finish_job(job_id, succeeded, error_kind, error_message, hold_reason)^
 -- What a job shows of a run that was ended early.
 SELECT * FROM finish_job(:job_id, :succeeded, :error_kind, :error_message, :hold_reason);

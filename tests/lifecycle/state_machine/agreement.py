@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +22,12 @@ TIMES_OF_JOBS = {
 }
 
 RUNS = """
-SELECT r.*, coalesce(b.batches, '{}') AS batches
+SELECT r.*, coalesce(b.batches, '[]') AS batches
 FROM job_runs AS r
 LEFT JOIN LATERAL (
-    SELECT jsonb_object_agg(b.seq, jsonb_build_array(b.state, b.lease)) AS batches
-    FROM run_batches AS b WHERE b.run_id = r.id
+    SELECT jsonb_agg(to_jsonb(b) || jsonb_build_object('has_payload', p.run_id IS NOT NULL) ORDER BY b.seq) AS batches
+    FROM run_batches AS b LEFT JOIN batch_payloads AS p ON b.run_id = p.run_id AND b.seq = p.seq
+    WHERE b.run_id = r.id
 ) AS b ON true
 ORDER BY r.id
 """
@@ -38,6 +40,8 @@ SELECT j.id, j.checkpoint_data, j.checkpoint_version, checkpoint_streams(j.id) A
 FROM etl_jobs AS j
 """
 
+LETTERS = {"LOADED": "x", "WAITING": "o", "LEASED": "o", "SET_ASIDE": "a", "DISCARDED": "d"}
+
 
 class Agreement:
     """Looks after each step; remembers leases and what has ended."""
@@ -45,7 +49,7 @@ class Agreement:
     def __init__(self, conn: Connection, world: World) -> None:
         self._conn = conn
         self._world = world
-        self._leases: dict[int, int] = {}
+        self._leases: dict[tuple[int, int], int] = {}
         self._ended: dict[int, Any] = {}
         self._running: dict[tuple[str | None, str | None], int] = {}
 
@@ -88,17 +92,49 @@ class Agreement:
             self._check_run(found, run)
 
     def _check_run(self, found: dict[str, Any], run: Run) -> None:
-        assert found["lease"] >= self._leases.get(run.id, 0), "a lease went back"
-        self._leases[run.id] = found["lease"]
-        assert (found["worker_id"] is not None) or found["state"] != "RUNNING", found
+        self._check_lease(run.id, 0, found["lease"])
+        if found["state"] == "RUNNING":  # else it is in nobody's hands while batches wait for theirs
+            assert found["worker_id"] is not None or found["extract_done"], found
         self._same_time(run, "ready_at", found["ready_at"])
         self._same_time(run, "started_at", found["started_at"])
         for name in ("id", "trigger", "state", "lease", "losses", "extract_done", "error_kind"):
             assert found[name] == getattr(run, name), (name, found, run)
         if run.is_open:
             assert found["worker_id"] == run.worker, (found, run)
-        batches = {int(seq): tuple(value) for seq, value in found["batches"].items()}
-        assert batches == {seq: (b.state, b.lease) for seq, b in run.batches.items()}, (found, run)
+        self._check_batches(found, run)
+
+    def _check_batches(self, found: dict[str, Any], run: Run) -> None:
+        lanes: dict[str, str] = {}
+        for batch in found["batches"]:
+            # What must be, without the model.
+            is_unloaded = batch["state"] in ("WAITING", "LEASED")
+            assert run.is_open or not is_unloaded, "a run ended before its batches"
+            assert run.is_open or not batch["has_payload"], "a payload is kept for nothing"
+            assert batch["has_payload"] >= is_unloaded, "an unloaded batch has no payload"
+            assert not (batch["has_payload"] and batch["state"] == "LOADED"), batch
+            if batch["state"] == "WAITING":
+                assert batch["worker_id"] is batch["in_hand_since"] is None, batch
+            if batch["state"] == "LEASED" and batch["in_hand_since"] is None:
+                assert batch["worker_id"] == found["worker_id"], "carried by one who has not the run"
+            lanes[batch["lane"]] = lanes.get(batch["lane"], "") + LETTERS[batch["state"]]
+            self._check_lease(run.id, batch["seq"], batch["lease"])
+        for states in lanes.values():
+            assert re.fullmatch("x*(o*|d*)(a[ad]*)?", states), f"not in order: {states}"
+        # What the model says.
+        batches = {
+            b["seq"]: (b["lane"], b["state"], b["lease"], b["attempts"])
+            + ((b["stage"], b["worker_id"], b["in_hand_since"] is not None) if LETTERS[b["state"]] == "o" else ())
+            for b in found["batches"]
+        }
+        assert batches == {
+            seq: (b.lane, b.state, b.lease, b.attempts)
+            + ((b.stage, b.worker, b.in_hand) if b.is_unloaded else ())
+            for seq, b in run.batches.items()
+        }, (found, run)
+
+    def _check_lease(self, run_id: int, seq: int, lease: int) -> None:
+        assert lease >= self._leases.get((run_id, seq), 0), "a lease went back"
+        self._leases[run_id, seq] = lease
 
     def _check_limits(self) -> None:
         """A limit that is lowered ends nothing; but nothing starts beyond it."""
@@ -127,7 +163,7 @@ class Agreement:
             assert len(history) == row["checkpoint_version"]
             if document:
                 assert document["version"] == row["checkpoint_version"]
-                assert [change["bookmark"]["at"] for change in history[-1]] == [job.document]
+                assert {c["partition"]: c["bookmark"]["at"] for c in history[-1]} == job.moved, (row, job)
             if row["id"] not in {j.id for j, _ in self._world.open_jobs()}:
                 assert (document or {}).get("streams") == row["streams"], "a version was not cut"
 
@@ -172,6 +208,6 @@ class Agreement:
         return None if self._world.has_room(job) else "busy"
 
 
-def streams(at: int | None) -> Any:
-    """The document's streams when its one partition stands there."""
-    return None if at is None else {"records": {"default": {"bookmark": {"at": at}}}}
+def streams(at: dict[str, int]) -> Any:
+    """The document's streams when its partitions stand there."""
+    return {"records": {lane: {"bookmark": {"at": at_}} for lane, at_ in at.items()}} if at else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,25 +11,31 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
+from etl_core.broker.protocol import Stage
 from etl_core.control import jobs
 from etl_core.control.job_limits import set_max_failures
 from etl_core.errors import Conflict, Fenced
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Connection, Pool, open_pool
+from tests.lifecycle.state_machine import model
 from tests.lifecycle.state_machine.agreement import Agreement
 from tests.lifecycle.state_machine.model import Job, Run, Worker, World
 from tests.support.jobs import PERSON, fall_silent, make_job, make_worker
 from tests.support.postgres import temporary_database
+from tests.workers.running import Silent
 from workers.batch import Batch
+from workers.batch_work import BatchWork, ClaimedBatch
 from workers.connectors.synthetic import SyntheticConnector
 from workers.connectors.synthetic.config import SyntheticConfig
 from workers.execution import Execution
 from workers.extract import Extractor
 from workers.load import Loader
+from workers.rings import Rings
 
 T = TypeVar("T")
 
-LANE = "records/default"
+LANES = ("left", "right")
+"""Each is the one partition that it holds."""
 CONNECTOR = SyntheticConnector(SyntheticConfig())
 JOBS = (("acme", "a", "one"), ("acme", "a", "two"), ("acme", "b", "three"), ("other", "a", "four"))
 MAX_FAILURES = 3
@@ -56,11 +62,15 @@ class Hand:
     claimed: ClaimedRun
     job: Job
     run: Run
+    carries: bool
     execution: Execution
     extractor: Extractor
     loader: Loader
     batches: dict[int, Batch] = field(default_factory=dict)
-    lane_ended: bool = False
+    leftovers: dict[int, Any] = field(default_factory=dict)
+    """Stored by an earlier holder, as this one took them up."""
+    is_careful: bool = False
+    """After a loss: it takes each leftover in hand before it loads it."""
     giving_way: bool = False
 
     @property
@@ -71,6 +81,32 @@ class Hand:
     def holds_batch(self, seq: int) -> bool:
         batch = self.run.batches[seq]
         return batch.state == "LEASED" and batch.lease == self.batches[seq].lease
+
+
+@dataclass
+class BatchHand:
+    """A worker at one batch, or one that lost it and does not know."""
+
+    worker: int
+    claimed: ClaimedBatch
+    job: Job
+    run: Run
+    stages: Collection[Stage]
+    work: BatchWork
+    loader: Loader
+
+    @property
+    def batch(self) -> model.Batch:
+        return self.run.batches[self.claimed.seq]
+
+    @property
+    def is_current(self) -> bool:
+        held = (self.batch.state, self.batch.lease, self.batch.worker)
+        return held == ("LEASED", self.claimed.lease, self.worker)
+
+    @property
+    def may_load(self) -> bool:
+        return self.is_current and self.run.is_head(self.claimed.seq)
 
 
 class Grounds:
@@ -109,6 +145,8 @@ class Machine(RuleBasedStateMachine):
         self.pool = grounds.pool
         self.conn = grounds.conn
         self.hands: list[Hand] = []
+        self.batch_hands: list[BatchHand] = []
+        self.rings = Rings(Silent())
         self.position = 0
         self.do(self._make_world())
 
@@ -148,16 +186,18 @@ class Machine(RuleBasedStateMachine):
         """Any that there was, the newest first."""
         return list(self.world.workers.items())[-1 - which % len(self.world.workers)]
 
-    def make_hand(self, worker: int, claimed: ClaimedRun, job: Job, run: Run) -> Hand:
+    def make_hand(self, worker: int, claimed: ClaimedRun, job: Job, run: Run, carries: bool) -> Hand:
         hand = Hand(
             worker,
             claimed,
             job,
             run,
-            Execution(self.pool, worker, claimed),
-            Extractor(self.pool, claimed, worker, CONNECTOR),
+            carries,
+            Execution(self.pool, worker, claimed, carries=carries),
+            Extractor(self.pool, claimed, worker, CONNECTOR, carries=carries),
             Loader(self.pool, claimed, CONNECTOR, {}),
         )
+        hand.extractor._streams = []  # no stream is a table here: loads move the checkpoint alone
         self.hands.append(hand)
         return hand
 

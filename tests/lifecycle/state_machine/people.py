@@ -57,7 +57,7 @@ class PeopleAct(Machine):
         job, run = self.job(which), self.job(which).run
         held = run is not None and run.worker is not None
         if not self.refused(interventions.release(self.conn, job.id, PERSON), expected=not held) and run:
-            run.queue(self.world.now)
+            run.release(self.world.now)
 
     @rule(which=some, for_minutes=st.none() | minutes)
     def holds(self, which: int, for_minutes: int | None) -> None:

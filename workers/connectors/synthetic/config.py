@@ -30,6 +30,7 @@ class SyntheticConfig(BaseModel):
     delay_ms: float = Field(default=0, ge=0, description="wait before each page, milliseconds")
     fail_at: int | None = Field(default=None, ge=1, description="fail, every time, at this record's number")
     fail_kind: FailKind = FailKind.TRANSIENT
+    fail_alone: bool = Field(default=False, description="only the partition of record fail_at fails")
     rate_limit_s: float = Field(
         default=30, ge=0, description="for fail_kind rate_limited: come back so many seconds later"
     )

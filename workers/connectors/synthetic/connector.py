@@ -12,8 +12,16 @@ from typing import ClassVar, assert_never
 
 from pydantic import BaseModel
 
-from etl_core.connector import SINGLE_PARTITION, ExtractContext, Fragment, Page, Record, Stream
-from etl_core.errors import BadRecord, Permanent, RateLimited, Transient, Unauthorised
+from etl_core.connector import (
+    SINGLE_PARTITION,
+    ExtractContext,
+    Fragment,
+    Page,
+    PartitionFailure,
+    Record,
+    Stream,
+)
+from etl_core.errors import BadRecord, Permanent, RateLimited, SourceError, Transient, Unauthorised
 from workers.connectors.stored_state import read_state
 from workers.connectors.synthetic.checkpoint import Bookmark, Resume
 from workers.connectors.synthetic.config import FailKind, SyntheticConfig
@@ -97,9 +105,11 @@ class SyntheticConnector:
         return ["records", *(f"records_{number}" for number in range(2, self.config.streams + 1))]
 
     def _plan(self, context: ExtractContext, stream: str, stream_number: int, part: int) -> _Walk | None:
-        """The walk over partition number `part` (from 0), or None if there is nothing new in it."""
+        """The walk over partition number `part` (from 0), or None if there is nothing to do in it."""
         config = self.config
         partition = SINGLE_PARTITION if config.partitions == 1 else f"part-{part + 1}"
+        if not context.wants(stream, partition):
+            return None
         bookmark, resume = read_state(context, stream, partition, Bookmark, Resume)
         known = bookmark.through if bookmark else 0
         first = resume.next if resume else 1
@@ -139,7 +149,11 @@ class SyntheticConnector:
                 yield _page(walk, records, total, resume=Resume(generation=walk.generation, next=number))
                 records = []
             if number == config.fail_at:
-                raise self._failure(walk.stream, number)
+                failure = self._failure(walk.stream, number)
+                if config.fail_alone and isinstance(failure, SourceError):
+                    yield _failed(walk, failure)
+                    return
+                raise failure
             records.append(
                 make_record(
                     walk.seed,
@@ -165,6 +179,11 @@ class SyntheticConnector:
             case FailKind.CRASH:
                 return RuntimeError(where)
         assert_never(self.config.fail_kind)
+
+
+def _failed(walk: _Walk, error: SourceError) -> Page:
+    failure = PartitionFailure(walk.stream, walk.partition, error)
+    return Page(lane=f"{walk.stream}/{walk.partition}", records={}, failures=[failure])
 
 
 def _page(walk: _Walk, records: list[Record], total: int, *, resume: Resume | None, through: int = 0) -> Page:
