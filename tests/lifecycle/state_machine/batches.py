@@ -79,7 +79,9 @@ class BatchesAct(WorkersAct):
         number, worker = self.worker(which)
         best = self.world.best_batch(stages, suspects=suspects) if worker.may_claim else None
         claimed = self.do(claim_batch(self.pool, number, stages, suspects=suspects))
-        assert ((claimed.run_id, claimed.seq) if claimed else None) == ((best[1].id, best[2]) if best else None)
+        assert ((claimed.run_id, claimed.seq) if claimed else None) == (
+            (best[1].id, best[2]) if best else None
+        )
         if claimed is None or best is None:
             return None
         job, run, seq = best

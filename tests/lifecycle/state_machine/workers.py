@@ -36,9 +36,7 @@ class WorkersAct(Machine):
 
     @rule()
     @precondition(
-        lambda self: (
-            sum(worker.is_alive and worker.may_claim for worker in self.world.workers.values()) < 3
-        )
+        lambda self: sum(worker.is_alive and worker.may_claim for worker in self.world.workers.values()) < 3
     )
     def starts_another(self) -> None:
         self.do(self.register_worker())
@@ -221,9 +219,7 @@ class WorkersAct(Machine):
         job, run, now = hand.job, hand.run, self.world.now
         is_current = hand.is_current
         discard = load_failed and not hand.giving_way
-        write = write_end(
-            self.pool, hand.claimed, hand.worker, end, discard=discard, release=hand.giving_way
-        )
+        write = write_end(self.pool, hand.claimed, hand.worker, end, discard=discard, release=hand.giving_way)
         self.fenced(write, expected=not is_current)
         if not is_current:
             return
