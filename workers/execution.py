@@ -23,6 +23,7 @@ from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
+from workers.checkpoint_form import from_legacy, up_to_date
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
@@ -174,7 +175,9 @@ class Execution:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
         run = self._run
         if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
-            extractor.start_from(await self._checkpoint(self._pool), 0, await self._only(self._pool))
+            extractor.start_from(
+                await self._checkpoint(self._pool, extractor), 0, await self._only(self._pool)
+            )
             return []
         async with self._pool.acquire() as conn, conn.transaction():
             if (
@@ -182,10 +185,12 @@ class Execution:
                 is None
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
-            checkpoint = await self._checkpoint(conn)
+            checkpoint = await self._checkpoint(conn, extractor)
             async for row in _leases.list_unloaded_fragments(conn, run_id=run.id):
                 for f in row["fragments"]:
-                    checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
+                    checkpoint[f["stream"], f["partition"]] = up_to_date(
+                        extractor.connector, f, f.get("version", 1)
+                    )
             last_seq = await _leases.last_seq(conn, run_id=run.id)
             extractor.start_from(checkpoint, last_seq, await self._only(conn))
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=run.id)
@@ -211,10 +216,16 @@ class Execution:
         ]
         return frozenset(undone) or None
 
-    async def _checkpoint(self, conn: Connection | Pool) -> dict[tuple[str, str], PartitionState]:
+    async def _checkpoint(
+        self, conn: Connection | Pool, extractor: Extractor
+    ) -> dict[tuple[str, str], PartitionState]:
+        """Where each partition stands, in the form of this program's connector."""
+        rows = [row async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)]
+        if not rows and self._run.legacy_checkpoint is not None:
+            return from_legacy(extractor.connector, self._run.legacy_checkpoint)
         return {
-            (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
-            async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)
+            (row["stream"], row["partition"]): up_to_date(extractor.connector, row, row["schema_version"])
+            for row in rows
         }
 
     async def _take_in_hand(self, stored: asyncpg.Record) -> None:
