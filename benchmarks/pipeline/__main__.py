@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.dispatch.report import Report
 from benchmarks.dispatch.servers import Servers, private_servers
 from benchmarks.pipeline import limit, ours, peers, profile
-from benchmarks.pipeline.curve import DEFAULT_SIZES, CurvePoint, curve
+from benchmarks.pipeline.curve import DEFAULT_SIZES, HEADER, CurvePoint, curve
 from benchmarks.pipeline.measure import Load
 from benchmarks.pipeline.records import Phase, write_jsonl, write_singer
 from etl_core.process import configure_logging
@@ -54,6 +54,8 @@ def main() -> None:
     print(report.text(_comparisons()))
     for line in _beside_the_limit(report):
         print(line)
+    if points:
+        print(f"\n{HEADER}")
     for point in points:
         print(point.text())
 
