@@ -17,7 +17,7 @@ import structlog
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
-from etl_core.broker.protocol import STAGES, Doorbell, Stage
+from etl_core.broker.protocol import ALL_STAGES, Doorbell, Stage
 from etl_core.lifecycle.claim import claim_runs
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
@@ -32,6 +32,7 @@ from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
 from workers.rings import Rings
 from workers.stage_loop import StageLoop
+from workers.vectorize_loop import vectorize_until
 from workers.work import Work
 
 _processes = load("processes")
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 
 
 async def run_worker(
-    settings: Settings, *, slots: int, stages: Collection[Stage] = STAGES, with_parent: bool = False
+    settings: Settings, *, slots: int, stages: Collection[Stage] = ALL_STAGES, with_parent: bool = False
 ) -> None:
     """Runs until asked to stop; then the batches in hand are finished, the runs go back to the queue.
 
@@ -123,7 +124,8 @@ async def _incarnation(
 def _by_loop(stages: Collection[Stage]) -> list[list[Stage]]:
     """Runs have slots of their own: extracts that wait for loads must not starve them."""
     behind = [stage for stage in (Stage.TRANSFORM, Stage.LOAD) if stage in stages]
-    return [served for served in ([Stage.EXTRACT] if Stage.EXTRACT in stages else [], behind) if served]
+    alone = [[stage] for stage in (Stage.EXTRACT, Stage.VECTORIZE) if stage in stages]
+    return [*alone, behind] if behind else alone
 
 
 class Worker:
@@ -142,7 +144,7 @@ class Worker:
         stop: asyncio.Event,
         lost: asyncio.Event,
     ) -> None:
-        """`bells` has one for extract, and one for the stages behind it under the first of them."""
+        """`bells` has one for each loop, under its first stage: extract; transform and load; vectorize."""
         self._settings = settings
         self._pool = pool
         self._rings = rings
@@ -150,6 +152,7 @@ class Worker:
         self._stages = frozenset(stages)
         self._stop = stop
         self._lost = lost
+        self._vectorize_bell = bells.get(Stage.VECTORIZE)
         self._loops = [
             StageLoop(
                 self._claim_runs if stage is Stage.EXTRACT else self._claim_batches,
@@ -159,6 +162,7 @@ class Worker:
                 out_of_work=self._ask_for_runs if stage is Stage.EXTRACT else None,
             )
             for stage, bell in bells.items()
+            if stage is not Stage.VECTORIZE
         ]
 
     async def serve(self) -> None:
@@ -169,6 +173,11 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 for loop in self._loops:
                     group.create_task(loop.serve(ended))
+                if self._vectorize_bell is not None:
+                    interval = self._settings.claim_interval
+                    group.create_task(
+                        vectorize_until(ended, self._pool, self._vectorize_bell, interval=interval)
+                    )
         finally:
             ended.cancel()
             watch.cancel()
