@@ -28,6 +28,7 @@ from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
 from workers.payload import READABLE, decode, decoded_size
+from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
@@ -40,8 +41,6 @@ _checkpoints = load("checkpoints")
 
 log = structlog.get_logger()
 
-PROGRESS_INTERVAL = 1.0
-"""Seconds between two looks that screens get at an open run."""
 GIVE_WAY_AFTER = 60.0
 """Seconds after which a run that moved gives its slot to others that wait for one."""
 OTHERS_PATIENCE = 5.0
@@ -61,8 +60,10 @@ class Execution:
         *,
         carries: bool = True,
         rings: Rings | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried."""
+        self._progress = progress or Progress(pool)
         self._pool = pool
         self._worker_id = worker_id
         self._run = run
@@ -76,7 +77,6 @@ class Execution:
         self._all_lanes_ended = False
         self._load_failed = False
         self._waiting_bytes = 0
-        self._progress_at = 0.0
         self._began_at = time.monotonic()
         self._looked_for_others_at = self._began_at
 
@@ -169,7 +169,7 @@ class Execution:
             if self._giving_way:
                 self._extracting.cancel()
             while (batch := await stored.get()) is not None and not self._giving_way:
-                await self._load(loader, batch, extractor)
+                await self._load(loader, batch)
 
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
@@ -256,21 +256,24 @@ class Execution:
     async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
         async with aclosing(extractor.batches()) as batches:
             async for batch in batches:
+                rows = {stream: len(records) for stream, records in batch.records.items()}
+                self._progress.add(self._run.id, Stage.EXTRACT, rows, batch.size)
+                if extractor.rows_expected is not None:
+                    self._progress.expect(self._run.id, extractor.rows_expected)
                 if batch.is_carried:
                     await self._budget.take(batch.size)
                     stored.put_nowait(batch)
                 else:
-                    await self._pass_on(batch, extractor)
+                    await self._pass_on(batch)
                 if batch.fragments and await self._others_wait():
                     log.info("gives way: others wait for a slot")
                     self._giving_way = True
                     return
 
-    async def _pass_on(self, batch: Batch, extractor: Extractor) -> None:
+    async def _pass_on(self, batch: Batch) -> None:
         """Others take it from here; extract waits while they have more than a run's share before them."""
         if self._rings:
             self._rings.ring(Stage.TRANSFORM)
-        await self._write_progress(extractor)
         self._waiting_bytes += batch.stored_bytes
         while self._waiting_bytes > MOST_UNLOADED_BYTES:
             unloaded = await _leases.count_unloaded(self._pool, run_id=self._run.id)
@@ -288,7 +291,7 @@ class Execution:
         self._looked_for_others_at = now
         return bool(await _leases.others_wait(self._pool, than_seconds=OTHERS_PATIENCE))
 
-    async def _load(self, loader: RunLoader, batch: Batch, extractor: Extractor | None = None) -> None:
+    async def _load(self, loader: RunLoader, batch: Batch) -> None:
         try:
             if batch.lane not in self._ended_lanes:  # the next one was extracted meanwhile
                 await loader.load(batch)
@@ -300,28 +303,18 @@ class Execution:
         except Exception:
             self._load_failed = True
             raise
+        else:
+            rows = {stream: len(records) for stream, records in batch.records.items()}
+            self._progress.add(batch.run_id, Stage.TRANSFORM, rows, batch.size)
+            self._progress.add(batch.run_id, Stage.LOAD, rows, batch.size)
         finally:
             await self._budget.give_back(batch.size)
-        await self._write_progress(extractor)
 
     async def _set_aside(self, batch: Batch, error: str) -> None:
         async with self._pool.acquire() as conn:
             await set_batch_aside(conn, Held(batch.run_id, batch.seq, batch.lease), self._worker_id, error)
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=batch.run_id)
         self._ended_lanes.add(batch.lane)
-
-    async def _write_progress(self, extractor: Extractor | None) -> None:
-        now = time.monotonic()
-        if now - self._progress_at < PROGRESS_INTERVAL:
-            return
-        self._progress_at = now
-        expected = extractor.rows_expected if extractor else None
-        try:
-            await _leases.write_progress(
-                self._pool, run_id=self._run.id, lease=self._run.lease, rows_expected=expected
-            )
-        except PASSING:
-            log.debug("progress not written")
 
     async def _leave(self, end: ExtractEnd | None) -> None:
         try:

@@ -178,7 +178,7 @@ class Extractor:
             decoded_size(payload),
             fragments,
             stored["stored_at"],
-            page.records if is_carried else {},
+            page.records,
             is_carried,
             len(payload),
         )

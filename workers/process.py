@@ -30,6 +30,7 @@ from workers.batch_work import BatchWork, claim_batch
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
+from workers.progress import Progress
 from workers.rings import Rings
 from workers.stage_loop import StageLoop
 from workers.vectorize_loop import vectorize_until
@@ -148,6 +149,7 @@ class Worker:
         self._settings = settings
         self._pool = pool
         self._rings = rings
+        self._progress = Progress(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
         self._stop = stop
@@ -169,6 +171,7 @@ class Worker:
         """Claims and carries out work until asked to stop, or until taken for lost."""
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
         watch = asyncio.create_task(watch_leases(self._pool, self._id, self._loops), name="lease watch")
+        telling = asyncio.create_task(self._progress.tell_for_ever(), name="progress")
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in self._loops:
@@ -181,6 +184,7 @@ class Worker:
         finally:
             ended.cancel()
             watch.cancel()
+            telling.cancel()
             if self._lost.is_set():
                 log.error("taken for lost: what this worker held belongs to others", worker=self._id)
                 await self._drop()
@@ -191,7 +195,10 @@ class Worker:
         carries = {Stage.TRANSFORM, Stage.LOAD} <= self._stages
         async with self._pool.acquire() as conn:
             runs = await claim_runs(conn, self._id, free)
-        return [Execution(self._pool, self._id, run, carries=carries, rings=self._rings) for run in runs]
+        return [
+            Execution(self._pool, self._id, run, carries=carries, rings=self._rings, progress=self._progress)
+            for run in runs
+        ]
 
     async def _claim_batches(self, free: int, under_way: Collection[Work]) -> list[Work]:
         """One that cost a worker before is worked on with nothing beside it."""
@@ -204,7 +211,7 @@ class Worker:
             )
             if batch is None:
                 break
-            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings))
+            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings, self._progress))
         return claimed
 
     async def _ask_for_runs(self) -> None:

@@ -63,7 +63,7 @@ BEGIN
 END
 $$;
 
-DROP TABLE run_streams, failed_partitions;
+DROP TABLE run_streams, failed_partitions, run_progress;
 ALTER TABLE job_runs DROP COLUMN is_partial;
 DROP INDEX run_batches_waiting, run_batches_set_aside;
 ALTER TABLE run_batches DROP COLUMN in_hand_since, DROP COLUMN format;

@@ -17,6 +17,19 @@ CREATE TABLE run_streams (
     streams jsonb NOT NULL
 );
 
+-- How far the stages of a run are, for people: added to once a second by whoever works on it, off the hot path. What
+-- holds is counted from its batches; what a killed worker had not yet added is missing here, and nowhere else.
+CREATE TABLE run_progress (
+    run_id bigint NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
+    stream text NOT NULL,
+    stage text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    began_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, stream, stage)
+) WITH (fillfactor = 60);
+
 -- Partitions that could not be read: a retry does only those, while the last run that walked all is young enough.
 ALTER TABLE job_runs
     ADD COLUMN is_partial boolean NOT NULL DEFAULT false;

@@ -300,28 +300,6 @@ WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED');
 UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1
 WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED');
 
--- name: write_progress(run_id, lease, rows_expected)!
--- What screens show of an open run: the sums of its loaded batches. At most once a second, never in the transaction
--- of a load.
-UPDATE job_runs
-SET counters = jsonb_strip_nulls(
-    jsonb_build_object('rows_expected', :rows_expected::bigint) || (
-        SELECT
-            jsonb_build_object(
-                'batches', count(*),
-                'rows_extracted', sum((b.counts ->> 'rows_extracted')::bigint),
-                'rows_new', sum((b.counts ->> 'rows_new')::bigint),
-                'rows_changed', sum((b.counts ->> 'rows_changed')::bigint),
-                'rows_unchanged', sum((b.counts ->> 'rows_unchanged')::bigint),
-                'rows_deleted', sum((b.counts ->> 'rows_deleted')::bigint),
-                'rows_rejected', sum((b.counts ->> 'rows_rejected')::bigint)
-            )
-        FROM run_batches AS b
-        WHERE b.run_id = :run_id AND b.state = 'LOADED'
-    )
-)
-WHERE id = :run_id AND lease = :lease AND state = 'RUNNING';
-
 -- name: release_run(run_id, ready_at, wait_reason, losses)!
 -- Back to the queue: parked, given way, or taken from a lost worker. The caller holds the run. Its lease rises, and
 -- so do those of the batches that its worker carried: a holder that comes back writes nothing. A run of which nothing
