@@ -17,6 +17,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
 from workers.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_for
@@ -78,9 +80,32 @@ class TypedRows:
     """Records that went into the row of an earlier record with the same key."""
     unknown_fields: dict[str, int] = field(default_factory=dict)
     """Field -> records that had it, for fields that are no column; the first 100 fields."""
+    origins: list[int] = field(default_factory=list)
+    """Per row, the place of its record among those transformed; -1 when several were folded into it. Empty
+    when that is not known any more."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def part(self, begin: int, end: int) -> TypedRows:
+        """Its rows from `begin` to before `end`, and nothing else of it."""
+        return TypedRows(
+            self.stream,
+            self.rows[begin:end],
+            self.present[begin:end],
+            origins=self.origins[begin:end],
+        )
+
+    def record(self, at: int) -> Record:
+        """The row's record as far as it is known from the row: its fields as they are staged."""
+        row, present = self.rows[at], self.present[at]
+        return {
+            column.name: msgspec.Raw(value.encode())
+            if column.type is ColumnType.JSONB and isinstance(value, str)
+            else value
+            for i, (column, value) in enumerate(zip(self.stream.columns, row, strict=True))
+            if present >> i & 1
+        }
 
 
 def transform_records(connector: Transforms, stream: Stream, records: Iterable[Record]) -> TypedRows:
@@ -91,7 +116,7 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
     compiled = _compile(stream)
     result = TypedRows(stream)
     by_key: dict[Row, int] = {}
-    for record in records:
+    for place, record in enumerate(records):
         try:
             row, present = _row(compiled, connector.transform(stream, record), result.unknown_fields)
         except BadRecord as error:
@@ -102,10 +127,12 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
             at = by_key.setdefault(key, len(result.rows))
             if at < len(result.rows):
                 result.rows[at], result.present[at] = _fold(result.rows[at], result.present[at], row, present)
+                result.origins[at] = -1
                 result.folded += 1
                 continue
         result.rows.append(row)
         result.present.append(present)
+        result.origins.append(place)
     return result
 
 

@@ -124,3 +124,33 @@ ON CONFLICT (job_id, stream, hash) DO UPDATE SET
     reason = EXCLUDED.reason,
     count = rejected_records.count + EXCLUDED.count,
     last_seen_at = now();
+
+-- name: check_constraints_at_once()!
+-- Until the end of this transaction constraints are checked by each statement, also those that could wait for COMMIT.
+SET CONSTRAINTS ALL IMMEDIATE;
+
+-- name: finish_load(job_id, run_id, seq, fragments, counts)$
+-- What follows the merge in its transaction: partitions move to where the batch leaves them, [{stream, partition,
+-- bookmark, resume}]; the batch is LOADED, its payload goes. Returns its counts; rejects of extract, of transform and
+-- of load add up. The caller holds the batch. (`load_at_once` in statements.py does the same.)
+WITH moved AS (
+    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume)
+    SELECT :job_id, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null')
+    FROM jsonb_to_recordset(:fragments::jsonb) AS f (stream text, partition text, bookmark jsonb, resume jsonb)
+    ORDER BY f.stream, f.partition
+    ON CONFLICT (job_id, stream, partition) DO UPDATE
+    SET bookmark = excluded.bookmark, resume = excluded.resume, updated_at = now()
+),
+
+dropped AS (
+    DELETE FROM batch_payloads WHERE run_id = :run_id AND seq = :seq
+)
+
+UPDATE run_batches
+SET state = 'LOADED', stage = 'load', loaded_at = now(),
+    counts = counts || :counts::jsonb || jsonb_build_object(
+        'rows_rejected',
+        coalesce((counts ->> 'rows_rejected')::bigint, 0) + coalesce((:counts ->> 'rows_rejected')::bigint, 0)
+    )
+WHERE run_id = :run_id AND seq = :seq
+RETURNING counts;

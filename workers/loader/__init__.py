@@ -3,7 +3,7 @@
 `tables` makes and widens them, `merge` brings rows in, `rejects` keeps what cannot be loaded.
 """
 
-from workers.loader.merge import LoadCounts, Staged, copy_rows, merge, retry_on_ddl
+from workers.loader.merge import LoadCounts, Staged, copy_rows, merge, retry_on_ddl, stage_rows
 from workers.loader.rejects import store_rejects
 from workers.loader.tables import ensure_tables
 from workers.loader.target import TargetColumn, TargetTable
@@ -17,5 +17,6 @@ __all__ = [
     "ensure_tables",
     "merge",
     "retry_on_ddl",
+    "stage_rows",
     "store_rejects",
 ]

@@ -9,6 +9,7 @@ parameters, never text. Fixed statements are in `sql/queries/loader.sql`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from etl_core.connector import ColumnType
@@ -87,10 +88,33 @@ def widen_column(table: TargetTable, column: TargetColumn, was: ColumnType) -> s
     return f"ALTER TABLE {qualified(table)} ALTER COLUMN {quote(column.name)} TYPE {type_} USING {using}"
 
 
-# Staging
-# ----------------------------------------------------------------------------------------------------- A
-# stage's columns are c0, c1, ... (so no name of a source can collide), the row's place in the batch, and,
-# only if some row lacks a field, one bit per column that the row lacks.
+# Sources
+# ---------------------------------------------------------------------------------------------------------
+# Rows come from a stage, which COPY filled, or, when they are few, from the statement's own parameters: an
+# array per column. Both have columns c0, c1, ... (so no name of a source can collide), the row's place in the
+# batch, and, only if some row lacks a field, one bit per column that the row lacks.
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows of a merge come from."""
+
+    relation: str
+    """An item of FROM, named `staged`."""
+    typed: str | None = None
+    """The last row of each key in the columns' types: a table with an index on the key, if there is one."""
+
+
+def stage_source(stage: str, *, partial: bool) -> Source:
+    return Source(f"{quote(stage)} AS staged", quote(typed_name(stage)) if partial else None)
+
+
+def array_source(columns: Sequence[TargetColumn], *, partial: bool, first: int = 3) -> Source:
+    """Parameters from number `first` on: one array per column, the places, and the bits when `partial`."""
+    types = [STAGED_TYPES[column.type] for column in columns] + ["integer"] + ["bytea"] * partial
+    arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types, first))
+    names = ", ".join(stage_columns(columns, partial=partial))
+    return Source(f"unnest({arrays}) AS staged ({names})")
 
 
 def create_stage(stage: str, columns: Sequence[TargetColumn], *, partial: bool) -> str:
@@ -106,30 +130,11 @@ def stage_columns(columns: Sequence[TargetColumn], *, partial: bool) -> list[str
     return [*names, "ordinal", *(["absent"] if partial else [])]
 
 
-# Merging
-# ----------------------------------------------------------------------------------------------------- $1 is
-# the time of extraction, $2 the run. Each returns a row of counts. Rows are visited in the order of the key
-# everywhere: unordered merges deadlock (m).
-
-
-def append(table: TargetTable, columns: Sequence[TargetColumn], stage: str) -> str:
-    """Every staged row is a new row, in the batch's order. Returns (new)."""
-    casts = ", ".join(f"c{i}::{column.type.value}" for i, column in enumerate(columns))
-    return f"""
-WITH added AS (
-    INSERT INTO {qualified(table)} ({_comma(_list_of(columns))}_extracted_at, _run_id)
-    SELECT {_comma(casts)}$1::timestamptz, $2::bigint FROM {quote(stage)} ORDER BY ordinal
-    RETURNING 1
-)
-SELECT count(*) AS new FROM added"""
-
-
 def type_stage(table: TargetTable, columns: Sequence[TargetColumn], stage: str) -> tuple[str, str]:
-    """For rows that lack fields: the last staged row of each key in the columns' types, and an index on the
-    key."""
+    """For rows that lack fields: makes the `typed` of a stage's source."""
     typed = quote(typed_name(stage))
     key = ", ".join(f"c{i}" for i in _key_positions(table, columns))
-    rows = _last_of_key(table, columns, stage, partial=True)
+    rows = _last_of_key(table, columns, stage_source(stage, partial=True), partial=True)
     return (
         f"CREATE TEMPORARY TABLE {typed} ON COMMIT DROP AS {rows}",
         f"CREATE UNIQUE INDEX ON {typed} ({key})",
@@ -140,33 +145,125 @@ def typed_name(stage: str) -> str:
     return f"{stage}_typed"
 
 
-def merge(table: TargetTable, columns: Sequence[TargetColumn], stage: str, *, partial: bool) -> str:
-    """Brings staged rows into a keyed table. Returns (new, changed, total).
+# Merging
+# ---------------------------------------------------------------------------------------------------------
+# $1 is the time of extraction, $2 the run. Each returns a row of counts. Rows are visited in the order of the
+# key everywhere: unordered merges deadlock (m).
+
+
+def append(table: TargetTable, columns: Sequence[TargetColumn], source: Source) -> str:
+    """Every row is a new row, in the batch's order. Returns (new, changed, total)."""
+    return f"WITH {_appended(table, columns, source)}\n{_COUNTS}"
+
+
+def merge(table: TargetTable, columns: Sequence[TargetColumn], source: Source, *, partial: bool) -> str:
+    """Brings rows into a keyed table. Returns (new, changed, total)."""
+    return f"WITH {_merged(table, columns, source, partial=partial)}\n{_COUNTS}"
+
+
+AT_ONCE_ARRAYS: Final = 9
+"""The number of the first array among the parameters of `load_at_once`."""
+
+
+def load_at_once(table: TargetTable, columns: Sequence[TargetColumn], *, partial: bool) -> str:
+    """The whole load of a batch of few rows of one stream, none of them rejected: one round trip.
+
+    It is what `lock_leased_batch`, the merge, and `finish_load` do one after the other: the batch is held
+    under its lease, and only then are rows looked at. $3 is the batch's seq, $4 its lease, $5 the worker, $6
+    the job, $7 the checkpoint fragments, $8 records that were folded, then the arrays. No row comes back when
+    the batch is another's; nothing was done then.
+    """
+    source = array_source(columns, partial=partial, first=AT_ONCE_ARRAYS)
+    source = Source(f"(SELECT * FROM {source.relation} WHERE EXISTS (SELECT FROM held)) AS staged")
+    loaded = (
+        _merged(table, columns, source, partial=partial) if table.key else _appended(table, columns, source)
+    )
+    return f"""
+WITH held AS MATERIALIZED (
+    SELECT b.run_id, b.seq FROM run_batches AS b
+    WHERE
+        b.run_id = $2::bigint AND b.seq = $3 AND b.lease = $4 AND b.worker_id = $5 AND b.state = 'LEASED'
+        AND NOT EXISTS (
+            SELECT FROM run_batches AS earlier
+            WHERE
+                earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
+                AND earlier.state IN ('WAITING', 'LEASED')
+        )
+    FOR NO KEY UPDATE OF b
+),
+{loaded},
+counted AS ({_COUNTS}),
+moved AS (
+    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume)
+    SELECT $6, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null')
+    FROM jsonb_to_recordset($7::jsonb) AS f (stream text, partition text, bookmark jsonb, resume jsonb)
+    WHERE EXISTS (SELECT FROM held)
+    ORDER BY f.stream, f.partition
+    ON CONFLICT (job_id, stream, partition) DO UPDATE
+    SET bookmark = excluded.bookmark, resume = excluded.resume, updated_at = now()
+),
+dropped AS (
+    DELETE FROM batch_payloads AS p USING held WHERE p.run_id = held.run_id AND p.seq = held.seq
+)
+UPDATE run_batches AS b
+SET state = 'LOADED', stage = 'load', loaded_at = now(),
+    counts = b.counts || jsonb_build_object(
+        'rows_new', counted.new,
+        'rows_changed', counted.changed,
+        'rows_unchanged', counted.total - counted.new - counted.changed + $8::integer,
+        'rows_deleted', 0,
+        'rows_rejected', coalesce((b.counts ->> 'rows_rejected')::bigint, 0)
+    )
+FROM held CROSS JOIN counted
+WHERE b.run_id = held.run_id AND b.seq = held.seq
+RETURNING b.counts"""
+
+
+_COUNTS: Final = """SELECT
+    count(*) FILTER (WHERE is_new) AS new,
+    count(*) FILTER (WHERE NOT is_new) AS changed,
+    (SELECT count(*) FROM incoming) AS total
+FROM merged"""
+
+
+def _appended(table: TargetTable, columns: Sequence[TargetColumn], source: Source) -> str:
+    """CTEs `incoming` and `merged`: the rows, and what became of them."""
+    casts = ", ".join(f"c{i}::{column.type.value}" for i, column in enumerate(columns))
+    return f"""incoming AS MATERIALIZED (SELECT * FROM {source.relation}),
+merged AS (
+    INSERT INTO {qualified(table)} ({_comma(_list_of(columns))}_extracted_at, _run_id)
+    SELECT {_comma(casts)}$1::timestamptz, $2::bigint FROM incoming ORDER BY ordinal
+    RETURNING true AS is_new
+)"""
+
+
+def _merged(table: TargetTable, columns: Sequence[TargetColumn], source: Source, *, partial: bool) -> str:
+    """CTEs `incoming` and `merged`: the last row of each key, and what became of those that were written.
 
     The anti-join keeps rows that are the same already away from the INSERT, where they would be locked and
     logged; the condition of DO UPDATE looks again, at the row as another transaction may have left it
-    meanwhile. With `partial` (after `type_stage`) the update reads from the typed stage which fields the row
-    lacks. All is one statement, one pass in the order of the key: with two, a transaction may wait for a key
-    behind it.
+    meanwhile. With `partial` the update reads from the typed rows which fields the row lacks. All is one
+    statement, one pass in the order of the key: with two, a transaction may wait for a key behind it.
     """
     others = [i for i, column in enumerate(columns) if column.name not in table.key]
     names = {i: quote(columns[i].name) for i in others}
     same_key = _same_key(table, columns, "t")
+    incoming = _last_of_key(table, columns, source, partial=partial)
     if partial:
         lacks = {i: f"get_bit(s.absent, {i}) = 1" for i in others}
         differs = _any([f"(NOT {lacks[i]} AND t.{names[i]} IS DISTINCT FROM s.c{i})" for i in others])
-        of_key = f"FROM {quote(typed_name(stage))} AS s WHERE {_same_key(table, columns, 'EXCLUDED')}"
+        # A handful of typed rows are found by looking through them, more by the index of their table.
+        of_key = f"FROM {source.typed or 'incoming'} AS s WHERE {_same_key(table, columns, 'EXCLUDED')}"
         kept = ", ".join(f"CASE WHEN {lacks[i]} THEN t.{names[i]} ELSE s.c{i} END" for i in others)
         updates = f"({', '.join(names.values())}) = (SELECT {kept} {of_key})"
         still_differs = f"EXISTS (SELECT {of_key} AND ({differs}))"
-        incoming = f"SELECT * FROM {quote(typed_name(stage))}"
+        if source.typed:
+            incoming = f"SELECT * FROM {source.typed}"
     else:
         differs = _any([f"t.{names[i]} IS DISTINCT FROM s.c{i}" for i in others])
         updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in names.values())
         still_differs = _any([f"t.{name} IS DISTINCT FROM EXCLUDED.{name}" for name in names.values()])
-        incoming = _last_of_key(table, columns, stage, partial=False)
-    return f"""
-WITH incoming AS MATERIALIZED ({incoming}),
+    return f"""incoming AS MATERIALIZED ({incoming}),
 merged AS (
     INSERT INTO {qualified(table)} AS t ({_list_of(columns)}, _extracted_at, _run_id)
     SELECT {_staged(columns, "s.")}, $1::timestamptz, $2::bigint
@@ -178,21 +275,18 @@ merged AS (
         _run_id = EXCLUDED._run_id, _deleted_at = NULL
     WHERE {still_differs}
     RETURNING t.xmax = 0 AS is_new
-)
-SELECT
-    count(*) FILTER (WHERE is_new) AS new,
-    count(*) FILTER (WHERE NOT is_new) AS changed,
-    (SELECT count(*) FROM incoming) AS total
-FROM merged"""
+)"""
 
 
-def _last_of_key(table: TargetTable, columns: Sequence[TargetColumn], stage: str, *, partial: bool) -> str:
+def _last_of_key(
+    table: TargetTable, columns: Sequence[TargetColumn], source: Source, *, partial: bool
+) -> str:
     casts = ", ".join(f"c{i}::{column.type.value} AS c{i}" for i, column in enumerate(columns))
     absent = ", absent" if partial else ""
     key = ", ".join(f"c{i}" for i in _key_positions(table, columns))
     return (
         f"SELECT DISTINCT ON ({key}) {_staged(columns)}{absent} "
-        f"FROM (SELECT {casts}, ordinal{absent} FROM {quote(stage)}) AS typed ORDER BY {key}, ordinal DESC"
+        f"FROM (SELECT {casts}, ordinal{absent} FROM {source.relation}) AS typed ORDER BY {key}, ordinal DESC"
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from etl_core.connector import Record, Stream
 from etl_core.store import database
 from etl_core.store.database import Connection
-from workers.loader import LoadCounts, TargetTable, copy_rows, ensure_tables, merge
+from workers.loader import LoadCounts, TargetTable, ensure_tables, merge, stage_rows
 from workers.transform import transform_records
 
 EXTRACTED = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -59,7 +59,7 @@ async def load(
     rows = transform_records(Untransformed(), table.stream, records)
     assert rows.rejects == []
     async with conn.transaction():
-        staged = await copy_rows(conn, table, rows)
+        staged = await stage_rows(conn, table, rows)
         return await merge(conn, staged, run_id=run_id, extracted_at=EXTRACTED)
 
 

@@ -16,7 +16,7 @@ import pytest
 from etl_core.connector import Column, ColumnType, Record, Stream
 from etl_core.store.database import Connection
 from tests.workers.loader.conftest import EXTRACTED, Connect, Ensure, Untransformed, load, rows_of
-from workers.loader import LoadCounts, TargetTable, copy_rows, merge, retry_on_ddl
+from workers.loader import LoadCounts, TargetTable, merge, retry_on_ddl, stage_rows
 from workers.transform import transform_records
 
 T = ColumnType
@@ -200,7 +200,7 @@ async def test_several_stages_in_one_transaction_and_none_left(db: Connection, e
     ]
     async with db.transaction():
         staged = [
-            await copy_rows(db, t, r) for t, r in zip([*tables.values()] * 2, [*rows, *rows], strict=True)
+            await stage_rows(db, t, r) for t, r in zip([*tables.values()] * 2, [*rows, *rows], strict=True)
         ]
         counts = [await merge(db, s, run_id=1, extracted_at=EXTRACTED) for s in staged]
     assert counts == [LoadCounts(new=2)] * 2 + [LoadCounts(unchanged=2)] * 2
@@ -210,7 +210,9 @@ async def test_several_stages_in_one_transaction_and_none_left(db: Connection, e
 async def test_a_failure_leaves_nothing(db: Connection, table: TargetTable) -> None:
     with pytest.raises(ZeroDivisionError):
         async with db.transaction():
-            staged = await copy_rows(db, table, transform_records(Untransformed(), table.stream, [{"id": 1}]))
+            staged = await stage_rows(
+                db, table, transform_records(Untransformed(), table.stream, [{"id": 1}])
+            )
             await merge(db, staged, run_id=1, extracted_at=EXTRACTED)
             raise ZeroDivisionError
     assert await rows_of(db, table) == []
@@ -302,7 +304,7 @@ async def test_ddl_of_others_is_survived_by_running_once_more(
         tries += 1
         async with conn.transaction():
             await conn.fetch(f"SELECT * FROM {table}")
-            staged = await copy_rows(
+            staged = await stage_rows(
                 conn, table, transform_records(Untransformed(), table.stream, [{"id": 1}])
             )
             return await merge(conn, staged, run_id=1, extracted_at=EXTRACTED)
