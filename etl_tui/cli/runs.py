@@ -78,6 +78,7 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
     def told(moment: datetime | None) -> str | None:
         return moment_text(moment) if moment else None
 
+    left = run.seconds_left
     context.output.fields(
         [
             ("run", f"{run.id} of job {run.job_id}"),
@@ -98,7 +99,7 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
             ("error", run.error_message),
             ("to be loaded", f"{run.lag:,}" if run.state == "RUNNING" else None),
             ("expected", f"{run.rows_expected:,}" if run.rows_expected else None),
-            ("done in about", wait_text(timedelta(seconds=left), seconds=True) if (left := run.seconds_left) else None),
+            ("done in about", wait_text(timedelta(seconds=left), seconds=True) if left else None),
         ]
     )
     if run.progress:
