@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import asyncpg
 import structlog
 
-from etl_core.connector import Connector
+from etl_core.connector import Column, ColumnType, Connector, Record, Stream
 from etl_core.errors import Fenced
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import transform
+from workers.loader.inference import Rehearsal, infer_columns, with_key
 from workers.loader.merge import LoadCounts, Staged, few_rows, load_at_once, merge, stage_rows
 from workers.loader.piecewise import REFUSALS, first_line, load_piecewise, reject_row
+from workers.loader.quarantine import Quarantine
 from workers.loader.rejects import store_rejects
+from workers.loader.tables import ensure_tables, mode_of
 from workers.loader.target import TargetTable
 from workers.outages import PASSING, step_retries
-from workers.transform import TypedRows
+from workers.transform import Transforms, TypedRows
 from workers.work import JobInHand
 
 _leases = load("leases")
@@ -46,11 +51,17 @@ class Loader:
         run: JobInHand,
         connector: Connector | None,
         tables: Mapping[str, TargetTable],
+        *,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
+        """`options` are what a person asked of the run."""
         self._pool = pool
         self._run = run
         self._connector = connector
-        self._tables = tables
+        self._tables = dict(tables)
+        self._options = options or {}
+        self._inferred: dict[str, dict[str, ColumnType]] = {}
+        """Stream -> columns that its records were found to need, whether its table may have them or not."""
 
     def table(self, stream: str) -> TargetTable:
         """Where a stream goes."""
@@ -65,10 +76,68 @@ class Loader:
         return await self.load_rows(batch, await self.transform(batch))
 
     async def transform(self, batch: Batch) -> list[TypedRows]:
-        """Typed rows of the batch's streams; off the event loop when they are many."""
-        if sum(len(records) for records in batch.records.values()) <= FEW_RECORDS:
-            return self._transform(batch)
-        return await asyncio.to_thread(self._transform, batch)
+        """Typed rows of the batch's streams; off the event loop when they are many.
+
+        Streams whose columns are inferred get those that the records need, in a transaction of their own.
+
+        Raises:
+            Permanent, Transient: as `ensure_tables`, or of the connector.
+        """
+        if self._connector is None:
+            raise RuntimeError("a loader without a connector loads typed rows alone")
+        typed = []
+        for name, records in batch.records.items():
+            if not records:
+                continue
+            connector: Transforms = self._connector
+            if self._tables[name].stream.infer:
+                connector = await self._fit_table(name, connector, records)
+            typed.append(await self._type(connector, self._tables[name], records))
+        return typed
+
+    async def _type(self, connector: Transforms, table: TargetTable, records: Sequence[Record]) -> TypedRows:
+        if table.refused:
+            connector = Quarantine(connector, dict(table.refused))
+        # What connector_calls wants of a connector is its `transform`.
+        stream = table.stream if table.is_made else with_key(table.stream)
+        arguments = (cast("Connector", connector), stream, records)
+        if len(records) <= FEW_RECORDS:
+            return transform(*arguments)
+        return await asyncio.to_thread(transform, *arguments)
+
+    async def _fit_table(self, name: str, connector: Transforms, records: Sequence[Record]) -> Rehearsal:
+        """Lets the table of an inferred stream have what these records need; the connector's answers."""
+        table = self._tables[name]
+        rehearsal = Rehearsal(connector, table.stream)
+        bare = replace(table, stream=Stream(name, ()), refused=())
+        await self._type(rehearsal, bare, records)
+        rehearsal.repeat()
+        asked_for = self._inferred.setdefault(name, {})
+        known = {column.name: column.type for column in table.stream.columns} | asked_for
+        rows = [row for row in rehearsal.rows if all(row.get(name) is not None for name in table.stream.key)]
+        wider = infer_columns(known, table.declared, rows)
+        if wider or not table.is_made:
+            asked_for |= {column.name: column.type for column in wider}
+            self._tables[name] = await step_retries.on(PASSING)(self._ensure_inferred, table, asked_for)
+        return rehearsal
+
+    async def _ensure_inferred(self, table: TargetTable, asked_for: Mapping[str, ColumnType]) -> TargetTable:
+        run = self._run
+        declared = tuple(column for column in table.stream.columns if column.name in table.declared)
+        columns = [Column(name, type_) for name, type_ in asked_for.items()]
+        async with self._pool.acquire() as conn:
+            tables = await ensure_tables(
+                conn,
+                job_id=run.job_id,
+                tenant=run.tenant,
+                integration=run.integration or run.job_name,
+                schema=None,
+                streams=[replace(table.stream, columns=declared)],
+                run_id=run.id,
+                mode=mode_of(self._options),
+                inferred={table.stream.name: columns},
+            )
+        return tables[table.stream.name]
 
     async def load_rows(self, batch: Batch, rows: Sequence[TypedRows]) -> Counts:
         """Loads rows that are typed already; raises as `load` does.
@@ -89,22 +158,13 @@ class Loader:
             what = first_line(error)
             raise CannotLoad(f"{names}: {what}" if names else what) from error
 
-    def _transform(self, batch: Batch) -> list[TypedRows]:
-        if self._connector is None:
-            raise RuntimeError("a loader without a connector loads typed rows alone")
-        return [
-            transform(self._connector, self._tables[name].stream, records)
-            for name, records in batch.records.items()
-            if records
-        ]
-
     async def _commit(
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
         async with self._pool.acquire() as conn:
-            if not piecewise and len(typed) == 1 and not typed[0][1].rejects:
+            if not piecewise and len(typed) == 1:
                 table, rows = typed[0]
-                few = few_rows(table, rows)
+                few = None if rows.rejects or _left_out(typed) else few_rows(table, rows)
                 if few is not None:
                     return await self._commit_at_once(conn, batch, table, few, folded=rows.folded)
             async with conn.transaction():
@@ -174,6 +234,7 @@ class Loader:
                 "rows_unchanged": loaded.unchanged + sum(rows.folded for _, rows in typed),
                 "rows_deleted": 0,
                 "rows_rejected": len(rejects),
+                **_left_out(typed),
             },
         )
         return counts
@@ -187,3 +248,14 @@ class Loader:
         raise Fenced(
             f"batch {batch.seq} of run {batch.run_id} is another worker's now, or follows one not loaded"
         )
+
+
+def _left_out(typed: Sequence[tuple[TargetTable, TypedRows]]) -> Counts:
+    """Values that a frozen table has no column for: told, since nothing else would."""
+    values = sum(
+        count
+        for table, rows in typed
+        for name, count in rows.unknown_fields.items()
+        if name in table.left_out
+    )
+    return {"values_left_out": values} if values else {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
+
+import msgspec
 
 from etl_core.embeddings.protocol import EXTRA_MISSING, EmbedderConfig, Vector, check_vectors
 from etl_core.errors import BadRecord, Permanent, RateLimited, SourceError, Transient, Unauthorised
@@ -85,7 +86,7 @@ class HttpEmbedder:
     def _read(self, content: bytes) -> list[list[object]]:
         """The vectors in the order of the texts, which `index` says and the answer's order need not be."""
         try:
-            entries = json.loads(content)["data"]
+            entries = msgspec.json.decode(content)["data"]
             numbered = {int(entry["index"]): list(entry["embedding"]) for entry in entries}
             return [numbered[place] for place in range(len(entries))]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -133,7 +134,7 @@ def _reason(content: bytes, api_key: str | None) -> str:
     """What an error says of itself, in one line; some endpoints repeat the key in it."""
     text = content[:4096].decode("utf-8", "replace")
     try:
-        document = json.loads(content)
+        document = msgspec.json.decode(content)
         error = document.get("error", document)
         text = str(error.get("message", error) if isinstance(error, dict) else error)
     except (ValueError, AttributeError, RecursionError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from etl_core.errors import Permanent
 
@@ -60,7 +62,7 @@ def check_vectors(vectors: Sequence[Sequence[object]], *, texts: int, config: Em
     where = f"model {config.model}" + (f" at {config.url}" if config.url else "")
     if len(vectors) != texts:
         raise Permanent(f"{where} gave {len(vectors)} vectors for {texts} texts: it cannot be used as it is")
-    checked = [[_number(value, where) for value in vector] for vector in vectors]
+    checked = [_numbers(vector, where) for vector in vectors]
     dimensions = {len(vector) for vector in checked}
     if len(dimensions) > 1 or not all(0 < dimension <= MAX_DIMENSION for dimension in dimensions):
         shown = ", ".join(str(dimension) for dimension in sorted(dimensions))
@@ -73,7 +75,14 @@ def check_vectors(vectors: Sequence[Sequence[object]], *, texts: int, config: Em
     return checked
 
 
-def _number(value: object, where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
-        return float(value)
-    raise Permanent(f"{where} gave {value!r:.40} where a number is wanted: it cannot be used as it is")
+def _numbers(vector: Sequence[object], where: str) -> Vector:
+    """All at once, in C: a batch has some 100,000 of them."""
+    try:
+        numbers: array[float] = array("d", cast("Sequence[float]", vector))
+    except (TypeError, OverflowError):
+        numbers = array("d", [math.nan])
+    # One NaN makes the sum NaN; the sum of numbers that fit is finite.
+    within = not numbers or (min(numbers) >= -_LARGEST and max(numbers) <= _LARGEST)
+    if not within or not math.isfinite(sum(numbers)):
+        raise Permanent(f"{where} gave a vector that is not all numbers: it cannot be used as it is")
+    return numbers.tolist()

@@ -266,11 +266,11 @@ COMMENT ON VIEW blackouts IS 'Integrations and jobs whose window holds now: it b
 
 CREATE VIEW ready_runs AS
 SELECT
-    r.id, r.job_id, r.tenant_id, j.integration_id, r.trigger, r.ready_at,
+    r.id, r.job_id, r.tenant_id, j.integration_id, r.by_schedule, r.ready_at,
     CASE
         WHEN EXISTS (SELECT FROM pauses AS p WHERE p.tenant_id IS NULL) THEN 'closed'
         WHEN j.integration_id IN (SELECT b.integration_id FROM place_bars AS b WHERE b.kind <> 'busy') THEN 'closed'
-        WHEN r.trigger <> 'manual' AND (
+        WHEN r.by_schedule AND (
             j.integration_id IN (SELECT b.integration_id FROM blackouts AS b WHERE b.integration_id IS NOT NULL)
             OR j.id IN (SELECT b.job_id FROM blackouts AS b WHERE b.job_id IS NOT NULL)
         ) THEN 'closed'
@@ -283,8 +283,17 @@ SELECT
         ) THEN 'busy'
         ELSE 'none'
     END AS bar
--- LEFT although every run has its job: else the planner counts the sets above anew for each run, and reads all jobs.
-FROM job_runs AS r LEFT JOIN etl_jobs AS j ON r.job_id = j.id
-WHERE r.state = 'QUEUED' AND r.ready_at <= now();
+-- Two things keep the plan of a claim, which wants the first few of them, when statistics know of none (30 ms a claim
+-- otherwise, measured): OFFSET 0, so that they are put in order before anything is joined to them; and LEFT although every
+-- run has its job, or the planner counts the sets above anew for each run and rather reads all jobs.
+FROM (
+    SELECT q.id, q.job_id, q.tenant_id, q.trigger <> 'manual' AS by_schedule, q.ready_at
+    FROM job_runs AS q
+    WHERE q.state = 'QUEUED' AND q.ready_at <= now()
+    ORDER BY (q.trigger <> 'manual'), q.ready_at, q.id
+    OFFSET 0
+) AS r
+LEFT JOIN etl_jobs AS j ON r.job_id = j.id;
+COMMENT ON VIEW ready_runs IS 'Queued runs whose time has come, those that are taken first before the others.';
 COMMENT ON COLUMN ready_runs.bar IS
     'none: it waits for a worker alone; closed: it is paused, blacked out or limited by the source; busy: by our limits.';

@@ -3,26 +3,37 @@
 
 -- name: claim_capacity(lost_after)$
 -- How many jobs may be claimed now: twice the free slots of the workers that are alive, extract, and are not draining,
--- less the queued runs that could start, and no more than the limit of all leaves room for; 0 when there is no such
--- worker. lost_after is a number of seconds.
+-- and as many as jobs finished within the last second, less the queued runs that could start; no more than the limit of
+-- all leaves room for; 0 when there is no such worker. lost_after is a number of seconds.
+-- The jobs of the last second are for runs of milliseconds: their slots are free again before anybody can claim, and
+-- would stand idle while the next few are queued (measured: 1,500 runs in 12 lots instead of 180). So never more waits
+-- than a second's work, and of long runs, which seldom end, nothing more than before.
 SELECT
-    greatest(
-        0,
-        least(
-            2 * (
-                SELECT coalesce(sum(greatest(0, w.slots - held.runs)), 0)
-                FROM workers AS w
-                CROSS JOIN LATERAL (
-                    SELECT count(*) AS runs FROM job_runs AS r WHERE r.worker_id = w.id AND r.state = 'RUNNING'
-                ) AS held
-                WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.draining_by IS NULL
-                    AND w.heartbeat_at > now() - make_interval(secs => :lost_after) AND 'extract' = ANY(w.stages)
-            ) - queued.runs + barred.closed + barred.busy,
-            l.max_runs - (SELECT count(*) FROM job_runs WHERE l.max_runs > 0 AND state = 'RUNNING')
-            - queued.runs + barred.closed
-        )
-    )::integer
+    CASE
+        WHEN alive.workers > 0
+            THEN greatest(
+                0,
+                least(
+                    2 * alive.free_slots - queued.runs + barred.closed + barred.busy + (
+                        SELECT count(*) FROM etl_jobs AS j
+                        WHERE j.status = 'FINISHED' AND j.last_run_finished_at > now() - interval '1 second'
+                    ),
+                    l.max_runs - (SELECT count(*) FROM job_runs WHERE l.max_runs > 0 AND state = 'RUNNING')
+                    - queued.runs + barred.closed
+                )
+            )::integer
+        ELSE 0
+    END
 FROM dispatch_limits AS l
+CROSS JOIN (
+    SELECT count(*) AS workers, coalesce(sum(greatest(0, w.slots - held.runs)), 0) AS free_slots
+    FROM workers AS w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS runs FROM job_runs AS r WHERE r.worker_id = w.id AND r.state = 'RUNNING'
+    ) AS held
+    WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.draining_by IS NULL
+        AND w.heartbeat_at > now() - make_interval(secs => :lost_after) AND 'extract' = ANY(w.stages)
+) AS alive
 CROSS JOIN (SELECT count(*) AS runs FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()) AS queued
 CROSS JOIN (
     SELECT count(*) FILTER (WHERE bar = 'closed') AS closed, count(*) FILTER (WHERE bar = 'busy') AS busy
@@ -171,7 +182,7 @@ CROSS JOIN (
 -- was taken for lost, gets none. NOT IN, for the planner believes that few are `= 'none'` and would sort all that wait.
 WITH picked AS MATERIALIZED (
     SELECT
-        r.id, q.job_id, q.tenant_id, q.integration_id, q.trigger = 'manual' AS by_person, q.ready_at,
+        r.id, q.job_id, q.tenant_id, q.integration_id, q.by_schedule, q.ready_at,
         (i.max_runs IS NOT NULL OR t.max_runs IS NOT NULL OR (SELECT l.max_runs IS NOT NULL FROM dispatch_limits AS l))
         AND :run_id::bigint IS NULL AS is_limited
     FROM ready_runs AS q
@@ -183,7 +194,7 @@ WITH picked AS MATERIALIZED (
             SELECT FROM workers AS w
             WHERE w.id = :worker_id AND w.draining_by IS NULL AND w.lost_at IS NULL AND w.stopped_at IS NULL
         )
-    ORDER BY (q.trigger <> 'manual'), q.ready_at, q.id
+    ORDER BY q.by_schedule, q.ready_at, q.id
     LIMIT :at_most
     FOR NO KEY UPDATE OF r SKIP LOCKED
 ),
@@ -206,7 +217,7 @@ INNER JOIN etl_jobs AS j ON picked.job_id = j.id
 INNER JOIN tenants AS t ON picked.tenant_id = t.id
 LEFT JOIN integrations AS i ON j.integration_id = i.id
 LEFT JOIN claimed AS c ON picked.id = c.id
-ORDER BY picked.by_person DESC, picked.ready_at, picked.id;
+ORDER BY picked.by_schedule, picked.ready_at, picked.id;
 
 -- name: lock_limits(run_id)$
 -- Holds a queued run that nobody else has in hand, and then the rows whose limits bind it, always in this order: all,

@@ -117,18 +117,45 @@ WHERE w.ready_at <= now() AND vectors_wanted(w)
 ORDER BY w.taken_at NULLS FIRST, w.schema_name, w.table_name
 LIMIT 1;
 
--- name: register_vectors(schema_name, table_name, vectors_name, key)!
--- The table of vectors of a destination table, known from now on; with another key it begins from nothing.
-INSERT INTO vector_tables (schema_name, table_name, vectors_name, key)
+-- name: register_vectors(schema_name, table_name, vectors_name, key, anew)!
+-- The table of vectors of a destination table, known from now on. Only one that was made anew ends the pass under way:
+-- of workers that begin at the same moment the slower ones must not take the range of the first.
+INSERT INTO vector_tables AS v (schema_name, table_name, vectors_name, key)
 VALUES (:schema_name, :table_name, :vectors_name, :key)
 ON CONFLICT (schema_name, table_name) DO UPDATE SET
-    vectors_name = EXCLUDED.vectors_name, key = EXCLUDED.key, pass_version = NULL;
+    vectors_name = EXCLUDED.vectors_name,
+    key = EXCLUDED.key,
+    pass_version = CASE WHEN NOT :anew::boolean THEN v.pass_version END;
 
 -- name: vectors_comment(schema_name, vectors_name)^
 -- What the relation of that name says it is; null when there is none, or when it says nothing.
 SELECT obj_description(c.oid, 'pg_class') AS told
 FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE n.nspname = :schema_name AND c.relname = :vectors_name;
+
+-- name: relation_shape(schema_name, relation_name)^
+-- A relation as the catalog has it: whether it is a table, its columns {name: type}, its primary key in order.
+SELECT
+    c.relkind IN ('r', 'p') AS is_table,
+    coalesce(
+        (
+            SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
+            FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        ),
+        '{}'
+    ) AS columns,
+    ARRAY(
+        SELECT a.attname::text
+        FROM pg_index AS i
+        CROSS JOIN unnest(i.indkey::smallint []) WITH ORDINALITY AS k (attnum, place)
+        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+        WHERE i.indrelid = c.oid AND i.indisprimary
+        ORDER BY k.place
+    ) AS primary_key
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = :schema_name AND c.relname = :relation_name;
 
 -- name: lock_vectors(schema_name, table_name)$
 -- One worker at a time takes a range of a table; null when it is no longer known. Each waits for the one before it

@@ -105,7 +105,29 @@ async def test_capacity_is_twice_the_free_slots_less_what_is_queued(db: Connecti
     assert len(await claim_due_jobs(db, lost_after=LOST_AFTER)) == 4  # the parked ones could not start
 
 
-@pytest.mark.parametrize("gone", ["none", "silent", "stopped", "lost"])
+async def test_short_runs_let_a_second_s_work_wait(db: Connection) -> None:
+    """As many more as jobs finished in the last second, for their slots are free before anybody can claim."""
+    await make_due_jobs(db, 40)
+    worker_id = await make_worker(db, slots=2)
+    finished = await make_due_jobs(db, 7, tenant="quick")
+    await db.execute(
+        "UPDATE etl_jobs SET status = 'FINISHED', last_run_started_at = now(), last_run_finished_at = now()"
+        " WHERE id = any($1::int[])",
+        finished,
+    )
+    assert len(await claim_due_jobs(db, lost_after=LOST_AFTER)) == 2 * 2 + 7
+    assert await claim_due_jobs(db, lost_after=LOST_AFTER) == []
+    await db.execute(
+        "UPDATE etl_jobs SET last_run_finished_at = now() - interval '2 s' WHERE status = 'FINISHED'"
+    )
+    await db.execute("DELETE FROM job_runs")
+    assert len(await claim_due_jobs(db, lost_after=LOST_AFTER)) == 2 * 2
+    await db.execute("UPDATE workers SET stopped_at = now() WHERE id = $1", worker_id)
+    await db.execute("UPDATE etl_jobs SET last_run_finished_at = now() WHERE status = 'FINISHED'")
+    assert await claim_due_jobs(db, lost_after=LOST_AFTER) == []
+
+
+@pytest.mark.parametrize("gone", ["none", "silent", "stopped", "lost", "only loads"])
 async def test_nothing_is_claimed_while_no_worker_is_alive(db: Connection, gone: str) -> None:
     """Jobs stay due, and so visible as waiting, rather than pile up as runs."""
     await make_job(db)
@@ -113,6 +135,8 @@ async def test_nothing_is_claimed_while_no_worker_is_alive(db: Connection, gone:
         worker_id = await make_worker(db)
         if gone == "silent":
             await fall_silent(db, worker_id, LOST_AFTER + 1)
+        elif gone == "only loads":
+            await db.execute("UPDATE workers SET stages = '{transform,load}'")
         else:
             await db.execute(f"UPDATE workers SET {gone}_at = now()")
     assert await claim_due_jobs(db, lost_after=LOST_AFTER) == []

@@ -11,6 +11,7 @@ import pytest
 from etl_core.broker.postgres import PostgresBroker
 from etl_core.broker.protocol import Stage
 from etl_core.control.jobs import run_now
+from etl_core.lifecycle.claim import MOST_CLAIMS
 from etl_core.store import database
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
@@ -19,7 +20,7 @@ from scheduler.duties.claim import Claim
 from scheduler.duties.heartbeat import Heartbeat
 from scheduler.duties.rest import Rest
 from scheduler.duties.sweep import Sweep
-from tests.support.jobs import PERSON, fall_silent, make_job, make_worker, one, start_run
+from tests.support.jobs import PERSON, eventually, fall_silent, make_job, make_worker, one, start_run
 
 _leases = load("leases")
 _processes = load("processes")
@@ -94,6 +95,89 @@ async def test_a_claim_stands_when_nobody_can_be_rung(
     await make_worker(db)
     assert len(await Claim(pool, out_of_reach, lost_after=LOST_AFTER).run_once()) == 1
     assert await db.fetchval("SELECT state FROM job_runs") == "QUEUED"
+
+
+class RecordingBroker:
+    """Notes the rings and lets the test say when they are answered."""
+
+    transport = "amqp"
+
+    def __init__(self) -> None:
+        self.rings: list[int] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.answer = asyncio.Event()
+
+    async def ring(self, stage: Stage, times: int = 1) -> None:
+        assert stage is Stage.EXTRACT
+        self.rings.append(times)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await self.answer.wait()
+        self.under_way -= 1
+
+
+async def make_due_lots(db: Connection, count: int) -> None:
+    """So many due jobs of one integration."""
+    await make_job(db)
+    await db.execute(
+        "INSERT INTO etl_jobs (job_name, schedule_interval_minutes, retry_interval_minutes, integration_id,"
+        " tenant_id, created_at)"
+        " SELECT 'job ' || n, 60, 15, integration_id, tenant_id, created_at"
+        " FROM etl_jobs CROSS JOIN generate_series(2, $1::int) AS n WHERE job_name = 'orders'",
+        count,
+    )
+
+
+async def test_the_next_lot_is_claimed_while_rings_for_one_are_on_their_way(
+    db: Connection, pool: Pool
+) -> None:
+    """Never those of two lots, and none before its commit: the third lot waits for the first answer."""
+    await make_due_lots(db, 2 * MOST_CLAIMS + 10)
+    await make_worker(db, slots=10_000)
+    await make_worker(db, slots=10_000)
+    broker = RecordingBroker()
+    claiming = asyncio.create_task(Claim(pool, broker, lost_after=LOST_AFTER).run_once())  # type: ignore[arg-type]
+    queued = "SELECT count(*) FROM job_runs"
+    await eventually(lambda: db.fetchval(f"{queued} HAVING count(*) = $1", 2 * MOST_CLAIMS), "two lots")
+    assert broker.rings == [2]  # one for each worker
+    broker.answer.set()
+    assert len(await claiming) == 2 * MOST_CLAIMS + 10
+    assert broker.rings == [2, 2, 2]
+    assert (broker.most_under_way, broker.under_way) == (1, 0)
+
+
+async def test_a_claim_that_is_cancelled_takes_its_rings_with_it(db: Connection, pool: Pool) -> None:
+    await make_due_lots(db, 1)
+    await make_worker(db)
+    broker = RecordingBroker()
+    claiming = asyncio.create_task(Claim(pool, broker, lost_after=LOST_AFTER).run_once())  # type: ignore[arg-type]
+
+    async def rung() -> bool:
+        return bool(broker.rings)
+
+    await eventually(rung, "a ring")
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    assert await db.fetchval("SELECT state FROM job_runs") == "QUEUED"
+
+
+async def test_rings_wake_each_worker_once_and_no_more_than_are_needed(db: Connection) -> None:
+    rings = load("dispatch").count_rings
+    assert await rings(db, new_runs=5) == 0  # nobody is there
+    await make_worker(db, slots=4)
+    await make_worker(db, slots=4)
+    full = await make_worker(db, slots=1)
+    await db.execute("UPDATE workers SET lost_at = now() WHERE id = $1", await make_worker(db))
+    await db.execute("UPDATE workers SET stages = '{load}' WHERE id = $1", await make_worker(db))
+    assert [await rings(db, new_runs=n) for n in (0, 1, 2, 3, 500)] == [0, 1, 2, 3, 3]
+    assert await rings(db, new_runs=None) == 0
+    # One that is full may get the ring, and then nobody would take the run: the next in turn gets one too.
+    await start_run(db, await make_job(db), full)
+    assert [await rings(db, new_runs=n) for n in (0, 1, 2, 500)] == [0, 2, 3, 3]
+    await run_now(db, await make_job(db, "asked for"), PERSON)
+    assert await rings(db, new_runs=None) == 2
 
 
 async def test_claim_tells_when_the_next_job_falls_due(

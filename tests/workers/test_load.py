@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from etl_core.connector import Column, ColumnType, Record, Stream
-from etl_core.errors import BadRecord, Fenced
-from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.errors import Fenced
 from etl_core.store.database import Connection
-from tests.support.jobs import fragment, make_job, one, start_run, store_batch
+from tests.workers.loader.loading import Loading, start_loading
 from tests.workers.running import Hand
 from workers import load as load_stage
-from workers.batch import Batch
-from workers.connectors.synthetic import SyntheticConnector
-from workers.connectors.synthetic.config import SyntheticConfig
-from workers.load import CannotLoad, Loader
-from workers.loader import ensure_tables, piecewise
+from workers.load import CannotLoad
+from workers.loader import merge, piecewise
 
 T = ColumnType
 THINGS = Stream("things", (Column("id", T.BIGINT), Column("a", T.TEXT), Column("b", T.JSONB)), key=("id",))
 LOG = Stream("log", THINGS.columns)
 
 
-class AsItIs(SyntheticConnector):
-    """Records are rows already; one that says so is refused."""
-
-    def transform(self, stream: Stream, record: Record) -> Record:
-        if record.get("a") == "refuse":
-            raise BadRecord("told to")
-        return record
-
-
-class Loading:
-    """A run whose batches are given by the test."""
-
-    def __init__(self, worker: Hand, run: ClaimedRun, loader: Loader) -> None:
-        self.db = worker.db
-        self.worker_id = worker.worker_id
-        self.run = run
-        self.loader = loader
-
-    async def store(self, position: int = 1, *, rejected: int = 0, **records: Sequence[Record]) -> Batch:
-        fragments = [fragment(position)]
-        seq = await store_batch(self.db, self.run, self.worker_id, fragments=fragments, rejected=rejected)
-        stored = await one(
-            self.db, "SELECT * FROM run_batches WHERE run_id = $1 AND seq = $2", self.run.id, seq
-        )
-        return Batch(
-            self.run.id, seq, stored["lane"], stored["lease"], 1, fragments, stored["stored_at"], records
-        )
-
-    async def load(self, position: int = 1, **records: Sequence[Record]) -> dict[str, int]:
-        counts = await self.loader.load(await self.store(position, **records))
-        return {name.removeprefix("rows_"): count for name, count in counts.items() if count}
-
-    async def rows(self, table: str = "things", columns: str = "id, a, b") -> list[tuple[Any, ...]]:
-        return [
-            tuple(row)
-            for row in await self.db.fetch(f"SELECT {columns} FROM acme_made_up.{table} ORDER BY 1")
-        ]
-
-    async def rejects(self) -> list[tuple[bytes, str]]:
-        found = await self.db.fetch("SELECT payload, reason FROM rejected_records ORDER BY id")
-        return [tuple(row) for row in found]
-
-    async def bookmark(self) -> Any:
-        return await self.db.fetchval("SELECT bookmark FROM job_checkpoints")
-
-
 @pytest.fixture
 async def loading(worker: Hand) -> Loading:
-    job_id = await make_job(worker.db)
-    run = await start_run(worker.db, job_id, worker.worker_id)
-    async with worker.pool.acquire() as conn:
-        tables = await ensure_tables(
-            conn, job_id=job_id, tenant="acme", integration="made-up", schema=None, streams=[THINGS, LOG]
-        )
-    return Loading(worker, run, Loader(worker.pool, run, AsItIs(SyntheticConfig()), tables))
+    return await start_loading(worker, THINGS, LOG)
 
 
 def things(*ids: int, **fields: Any) -> list[Record]:
@@ -117,7 +60,7 @@ async def test_in_one_statement_and_in_steps_a_load_leaves_the_same(
             await loading.db.execute(
                 "TRUNCATE run_batches, batch_payloads, job_checkpoints, acme_made_up.things, acme_made_up.log"
             )
-        counts = [await loading.load(n, **batch) for n, batch in enumerate(batches)]
+        counts = [await loading.load_batch(await loading.store(batch, n)) for n, batch in enumerate(batches)]
         found.append((counts, await traces(loading.db)))
     assert found[0] == found[1]
     assert found[0][0] == [
@@ -129,7 +72,7 @@ async def test_in_one_statement_and_in_steps_a_load_leaves_the_same(
 
 @pytest.mark.parametrize("rows", [1, 1000])
 async def test_another_s_batch_is_left_alone(loading: Loading, rows: int) -> None:
-    batch = await loading.store(things=things(*range(rows)))
+    batch = await loading.store({"things": things(*range(rows))})
     await loading.db.execute("UPDATE run_batches SET lease = lease + 1")
     before = await traces(loading.db)
     with pytest.raises(Fenced):
@@ -139,8 +82,8 @@ async def test_another_s_batch_is_left_alone(loading: Loading, rows: int) -> Non
 
 @pytest.mark.parametrize("rows", [1, 1000])
 async def test_a_lane_is_not_overtaken(loading: Loading, rows: int) -> None:
-    first = await loading.store(1, things=things(1))
-    second = await loading.store(2, things=things(*range(rows)))
+    first = await loading.store({"things": things(1)}, 1)
+    second = await loading.store({"things": things(*range(rows))}, 2)
     with pytest.raises(Fenced, match="follows one not loaded"):
         await loading.loader.load(second)
     await loading.loader.load(first)
@@ -150,16 +93,16 @@ async def test_a_lane_is_not_overtaken(loading: Loading, rows: int) -> None:
 
 @pytest.mark.parametrize("rows", [1, 1000])
 async def test_a_load_whose_answer_was_lost_is_not_done_twice(loading: Loading, rows: int) -> None:
-    batch = await loading.store(log=things(*range(rows)))
+    batch = await loading.store({"log": things(*range(rows))})
     counts = await loading.loader.load(batch)
     assert await loading.loader.load(batch) == counts
     assert len(await loading.rows("log")) == rows
 
 
 async def test_rejects_of_extract_and_of_load_add_up(loading: Loading) -> None:
-    batch = await loading.store(rejected=2, things=things(1, 2))
+    batch = await loading.store({"things": things(1, 2)}, rejected=2)
     assert (await loading.loader.load(batch))["rows_rejected"] == 2
-    batch = await loading.store(rejected=2, things=[*things(1), *things(2, a="refuse")])
+    batch = await loading.store({"things": [*things(1), *things(2, a="refuse")]}, rejected=2)
     assert (await loading.loader.load(batch))["rows_rejected"] == 3
 
 
@@ -169,7 +112,7 @@ async def test_refused_rows_are_found_and_the_rest_is_loaded(loading: Loading, s
         "ALTER TABLE acme_made_up.things ADD CHECK (a <> 'bad'), ALTER COLUMN b SET NOT NULL"
     )
     bad = {0, size // 2, size - 1}
-    records = [{"id": n, "a": "bad" if n in bad else "x", "b": n} for n in range(size)]
+    records: list[Record] = [{"id": n, "a": "bad" if n in bad else "x", "b": n} for n in range(size)]
     records += [{"id": size, "a": "good", "b": None}, {"id": size + 1, "a": "refuse", "b": 1}]
     counts = await loading.load(5, things=records)
     assert counts == {"extracted": 10, "new": size - 3, "rejected": 5}
@@ -232,7 +175,6 @@ async def test_when_all_is_bad_the_batch_still_ends(
 ) -> None:
     """And the work is bounded: after so many bad rows found, what fails is not looked through any more."""
     merges = 0
-    merge = piecewise.merge
 
     async def counted(*args: Any, **named: Any) -> Any:
         nonlocal merges

@@ -64,9 +64,13 @@ def plan_tables(
     streams: Sequence[Stream],
     places: Mapping[str, Place],
     around: Surroundings,
+    *,
     mode: SchemaMode,
+    inferred: Mapping[str, Sequence[Column]],
 ) -> Plan:
     """What makes the tables such that the streams can be loaded.
+
+    `inferred` are columns, by stream, that records have been found to need.
 
     Raises:
         Permanent: a table is another's, is gone, was changed by hand, or a column cannot become what the
@@ -76,7 +80,8 @@ def plan_tables(
     registered = job.registered()
     for stream in streams:
         row = registered.get(stream.name)
-        _plan_table(plan, job, stream, places[stream.name], row, around=around, mode=mode)
+        table = _target(places[stream.name], stream, row, inferred.get(stream.name))
+        _plan_table(plan, job, table, row, around=around, mode=mode)
     missing = {table.schema for table in plan.tables.values() if table.is_made} - around.schemas
     plan.statements[:0] = [statements.create_schema(schema) for schema in sorted(missing)]
     return plan
@@ -85,14 +90,13 @@ def plan_tables(
 def _plan_table(
     plan: Plan,
     job: JobTables,
-    stream: Stream,
-    place: Place,
+    table: TargetTable,
     row: Registered | None,
     *,
     around: Surroundings,
     mode: SchemaMode,
 ) -> None:
-    table = _target(place, stream, row)
+    place = Place(table.schema, table.name)
     shape = around.shapes[place]
     if row is None:
         _refuse_what_is_not_ours(job, table, shape, around.owners.get(place))
@@ -102,7 +106,7 @@ def _plan_table(
             "the table, or clear the checkpoint (`etl-tui checkpoint clear`) so that all is loaded again"
         )
     if not table.is_made:
-        plan.tables[stream.name] = table
+        plan.tables[table.stream.name] = table
         return
     if shape is None:
         plan.statements.append(statements.create_table(table))
@@ -110,29 +114,32 @@ def _plan_table(
         _check_key(table, row.key if row else [], shape.primary_key)
         _check_metadata(table, shape.columns)
         table = _fit_to_catalog(plan, table, shape.columns, mode)
-    plan.tables[stream.name] = table
+    plan.tables[table.stream.name] = table
     if row is None or shape is None or _misses(row, table):
         plan.registrations.append(_with_forgotten(table, row))
 
 
-def _target(place: Place, stream: Stream, row: Registered | None) -> TargetTable:
+def _target(
+    place: Place, stream: Stream, row: Registered | None, inferred: Sequence[Column] | None
+) -> TargetTable:
     """The table as the stream wants it, with the column names that are registered already."""
-    known = {column.name: column.column for column in row.columns} if row else {}
-    if stream.infer and row:
-        declared = {column.name for column in stream.columns}
-        had = tuple(
-            Column(column.name, ColumnType(column.type))
-            for column in row.columns
-            if column.name not in declared
-        )
-        stream = replace(stream, columns=(*stream.columns, *had))
-    names = naming.assign(
-        [column.name for column in stream.columns], known, (*naming.METADATA, *naming.SYSTEM_COLUMNS)
-    )
-    columns = tuple(TargetColumn(column.name, names[column.name], column.type) for column in stream.columns)
-    is_made = not stream.infer or (bool(columns) and all(name in names for name in stream.key))
+    registered = row.columns if row else []
+    known = {column.name: column.column for column in registered}
+    wanted = {column.name: column for column in stream.columns}
+    declared = frozenset(wanted)
+    if stream.infer:
+        for column in inferred or ():
+            wanted.setdefault(column.name, column)
+        for had in registered:
+            wanted.setdefault(had.name, Column(had.name, ColumnType(had.type)))
+        stream = replace(stream, columns=tuple(wanted.values()))
+    names = naming.assign(list(wanted), known, (*naming.METADATA, *naming.SYSTEM_COLUMNS))
+    columns = tuple(TargetColumn(name, names[name], column.type) for name, column in wanted.items())
+    has_key = all(name in names for name in stream.key)
+    # Without a key a table may have no column of the stream at all; but not before a record has come.
+    is_made = has_key and (not stream.infer or bool(columns) or inferred is not None)
     key = tuple(names[name] for name in stream.key) if is_made else ()
-    return TargetTable(place.schema, place.name, stream, columns, key, is_made=is_made)
+    return TargetTable(place.schema, place.name, stream, columns, key, declared=declared, is_made=is_made)
 
 
 def _refuse_what_is_not_ours(

@@ -7,14 +7,14 @@ with a lock timeout of 2 s and some patience, an audit event per statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import stamina
 
-from etl_core.connector import Stream
+from etl_core.connector import Column, Stream
 from etl_core.control.audit import Actor, record_event
 from etl_core.errors import Permanent, Transient
 from etl_core.store.database import Connection
@@ -49,12 +49,14 @@ async def ensure_tables(
     streams: Iterable[Stream],
     run_id: int | None = None,
     mode: SchemaMode | None = None,
+    inferred: Mapping[str, Sequence[Column]] | None = None,
 ) -> dict[str, TargetTable]:
     """Stream name -> its table, made or widened where needed. `conn` must not be in a transaction.
 
     `schema` is what the integration names, else `<tenant>_<integration>`. A table that a job has stays where
     it was made, also when tenant or integration are renamed. `mode`, when a person says so for this run, goes
-    before the integration's. A stream whose columns are inferred has none before its first records are known.
+    before the integration's. Of a stream whose columns are inferred, `inferred` are those that records have
+    been found to need (`infer_columns`); without them, and before its first load, it has no table.
 
     Raises:
         Permanent: the table is another job's, was made by others, is gone, or a column cannot become what the
@@ -66,7 +68,10 @@ async def ensure_tables(
     wanted = tuple(streams)
     default_schema = naming.schema_name(tenant, integration, schema)
     job = await read_tables(conn, job_id)
-    known = _as_they_are(job, wanted, default_schema, schema is not None, mode)
+    found = tuple((name, tuple(columns)) for name, columns in (inferred or {}).items())
+    known = _as_they_are(
+        job, wanted, default_schema, schema_is_named=schema is not None, mode=mode, inferred=found
+    )
     if known is not None:
         return dict(known.tables)
     planned = Plan()
@@ -83,7 +88,9 @@ async def ensure_tables(
                     job = await read_tables(conn, job_id)
                     places = place_streams(job, wanted, default_schema, schema_is_named=schema is not None)
                     around = await look_around(conn, places.values())
-                    planned = plan_tables(job, wanted, places, around, mode or job.mode)
+                    planned = plan_tables(
+                        job, wanted, places, around, mode=mode or job.mode, inferred=dict(found)
+                    )
                     await _carry_out(conn, planned, job_id, run_id)
     except asyncpg.LockNotAvailableError:
         names = ", ".join(str(table) for table in planned.tables.values())
@@ -98,9 +105,20 @@ async def ensure_tables(
     return planned.tables
 
 
+def mode_of(options: Mapping[str, Any]) -> SchemaMode | None:
+    """What a person asked of a run: with the option `evolve` its tables take new fields this once."""
+    return SchemaMode.EVOLVE if options.get("evolve") is True else None
+
+
 @lru_cache(maxsize=512)
 def _as_they_are(
-    job: JobTables, wanted: tuple[Stream, ...], schema: str, schema_is_named: bool, mode: SchemaMode | None
+    job: JobTables,
+    wanted: tuple[Stream, ...],
+    schema: str,
+    *,
+    schema_is_named: bool,
+    mode: SchemaMode | None,
+    inferred: tuple[tuple[str, tuple[Column, ...]], ...],
 ) -> Plan | None:
     """The tables when nothing is to be done; None when it is, or more must be known first.
 
@@ -114,7 +132,7 @@ def _as_they_are(
         {table.place: table.shape for table in mine}, frozenset(table.schema for table in mine), {}
     )
     places = place_streams(job, wanted, schema, schema_is_named=schema_is_named)
-    planned = plan_tables(job, wanted, places, around, mode or job.mode)
+    planned = plan_tables(job, wanted, places, around, mode=mode or job.mode, inferred=dict(inferred))
     return planned if planned.is_empty else None
 
 

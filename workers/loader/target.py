@@ -33,6 +33,8 @@ class TargetTable:
     """Fields of the source that have no column and get none: its integration's schema is frozen."""
     refused: tuple[tuple[str, str], ...] = ()
     """(field, reason): its records are rejected while the integration's schema is in quarantine."""
+    declared: frozenset[str] = frozenset()
+    """Fields that the stream itself declares; its others are inferred."""
     is_made: bool = True
     """False: the columns of its stream are inferred, and no record has come yet."""
 

@@ -1,7 +1,8 @@
 """The SQL of tables of vectors, which cannot be written beforehand: their names and keys are a person's.
 
 Every identifier goes through `quote`; values are parameters. A key travels as text, an array with a value per
-column of the key. What has bounds is composed for them, so that each plan can use the index of the key.
+column of the key. What has bounds is composed for them, and both tables are bounded: only so does every plan
+use the index of the key, instead of reading all of the other table for each range (m).
 """
 
 # ruff: noqa: S608 - composing SQL is this file's purpose; every identifier is quoted, no value is in the text
@@ -92,26 +93,31 @@ def outdated(t: VectorTable, bounds: Bounds) -> str:
 SELECT {_key_text("s", t.key)} AS key, s.text, sha256(convert_to(s.text, 'UTF8')) AS hash
 FROM (
     SELECT {_names(t.key, "t")}, {_text("t", t)} AS text FROM {_table(t)} AS t
-    WHERE t._deleted_at IS NULL AND {_within("t", t.key, bounds)}
+    WHERE t._deleted_at IS NULL AND {_within("t", t.key, bounds)} AND {_has_text("t", t)}
 ) AS s
-LEFT JOIN {_vectors(t)} AS v ON {_same("s", "v", t.key)}
-WHERE {_has_text("s.text")}
-    AND (v._model IS DISTINCT FROM $3::text OR v._text_hash <> sha256(convert_to(s.text, 'UTF8')))
+LEFT JOIN (SELECT * FROM {_vectors(t)} AS v WHERE {_within("v", t.key, bounds)}) AS v
+    ON {_same("s", "v", t.key)}
+WHERE v._model IS DISTINCT FROM $3::text OR v._text_hash <> sha256(convert_to(s.text, 'UTF8'))
 ORDER BY {_names(t.key, "s")}
 LIMIT $4"""
 
 
 def put(t: VectorTable) -> str:
-    """($1 label, $2 keys in one JSON array, $3 hashes, $4 vectors as text, $5 errors), one of each a row.
-
-    In the order of the key, as every writer; a row without a vector says why.
+    """($1 label, $2 keys in one JSON array, $3 hashes, $4 vectors one after another, $5 their dimension, $6
+    errors), one of each a row. In the order of the key, as every writer; a row with an error has no vector.
     """
-    key = ", ".join(f"(r.key ->> {place})::{column.type}" for place, column in enumerate(t.key))
+    key = ", ".join(f"(r.key ->> {number})::{column.type}" for number, column in enumerate(t.key))
+    place = quote(t.place)
     return f"""
 INSERT INTO {_vectors(t)} ({_names(t.key)}, _text_hash, _model, _embedding, _error)
-SELECT {key}, r.hash, $1::text, r.embedding::{quote(t.place)}.vector, r.error
-FROM ROWS FROM (jsonb_array_elements($2::jsonb), unnest($3::bytea [], $4::text [], $5::text []))
-    AS r (key, hash, embedding, error)
+SELECT
+    {key}, r.hash, $1::text,
+    CASE WHEN r.error IS NULL THEN
+        ($4::real [])[((r.place - 1) * $5::integer + 1)::integer:(r.place * $5)::integer]::{place}.vector
+    END,
+    r.error
+FROM ROWS FROM (jsonb_array_elements($2::jsonb), unnest($3::bytea [], $6::text []))
+    WITH ORDINALITY AS r (key, hash, error, place)
 ORDER BY {", ".join(str(place + 1) for place in range(len(t.key)))}
 ON CONFLICT ({_names(t.key)}) DO UPDATE SET
     _text_hash = EXCLUDED._text_hash, _model = EXCLUDED._model, _embedding = EXCLUDED._embedding,
@@ -122,8 +128,8 @@ def drop_orphans(t: VectorTable, bounds: Bounds) -> str:
     """($1 begins, $2 ends): vectors of the range whose row is gone, or deleted, or has no text any more."""
     return (
         f"DELETE FROM {_vectors(t)} AS v WHERE {_within('v', t.key, bounds)} AND NOT EXISTS ("
-        f"SELECT FROM {_table(t)} AS t WHERE {_same('t', 'v', t.key)} AND t._deleted_at IS NULL "
-        f"AND {_has_text(_text('t', t))})"
+        f"SELECT FROM {_table(t)} AS t WHERE {_same('t', 'v', t.key)} AND {_within('t', t.key, bounds)} "
+        f"AND t._deleted_at IS NULL AND {_has_text('t', t)})"
     )
 
 
@@ -179,8 +185,10 @@ def _text(side: str, t: VectorTable) -> str:
     return f"left(concat_ws(E'\\n', {parts}), {t.max_chars:d})"
 
 
-def _has_text(text: str) -> str:
-    return rf"({text}) ~ '\S'"
+def _has_text(side: str, t: VectorTable) -> str:
+    """A look at the first character, which is enough nearly always, spares a walk through all of it."""
+    names = [f"{side}.{quote(name)}" for name in t.texts]
+    return "(" + " OR ".join(rf"left({name}, 1) ~ '\S' OR {name} ~ '\S'" for name in names) + ")"
 
 
 def _literal(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,27 +73,26 @@ class Settings:
         return cls(row["settings_id"], row["version"], embedder, row["label"], row["batch_size"])
 
 
-def key_columns(row: Mapping[str, Any], catalog: Sequence[tuple[str, str]]) -> tuple[Column, ...]:
-    """The key of the destination table with the types that it has now.
+def key_columns(row: Mapping[str, Any], catalog: Mapping[str, str]) -> tuple[Column, ...]:
+    """The key of the destination table with the types that it has now, by the catalog (name -> type).
 
     Raises:
         Permanent: the table is not as its job made it.
     """
     names = {entry["name"]: entry["column"] for entry in row["table_columns"]}
     key = [names[field] for field in row["stream_key"]] or [ROW_ID]
-    types = dict(catalog)
     table = f"{row['schema_name']}.{row['table_name']}"
     for name in key:
-        if name not in types:
+        if name not in catalog:
             raise Permanent(
                 f"{table} has no column {name}, its key: somebody changed it by hand; change it back"
             )
         if name in OWN_COLUMNS:
             raise Permanent(f"{table} has a key column {name}, which a table of vectors needs for itself")
-    return tuple(Column(name, types[name]) for name in key)
+    return tuple(Column(name, catalog[name]) for name in key)
 
 
-def chosen_texts(row: Mapping[str, Any]) -> tuple[str, ...]:
+def chosen_texts(row: Mapping[str, Any], catalog: Mapping[str, str]) -> tuple[str, ...]:
     """The columns to embed.
 
     Raises:
@@ -101,6 +100,10 @@ def chosen_texts(row: Mapping[str, Any]) -> tuple[str, ...]:
     """
     table = f"{row['schema_name']}.{row['table_name']}"
     try:
-        return text_columns(row["table_columns"], row["columns"], table=table)
+        texts = text_columns(row["table_columns"], row["columns"], table=table)
     except InvalidInput as error:
         raise Permanent(f"{error}; set others with `etl-tui integrations vectorize`") from None
+    for name in texts:
+        if name not in catalog:
+            raise Permanent(f"column {name} of {table} was dropped by hand; its job makes it again")
+    return texts

@@ -35,7 +35,9 @@ async def ensure_vectors(conn: Connection, row: Mapping[str, Any]) -> VectorTabl
         place = await ensure_pgvector(conn)
     except EtlError as error:
         raise Permanent(str(error)) from error
-    shape = await _loader.table_shape(conn, schema_name=row["schema_name"], table_name=row["table_name"])
+    shape = await _vectors.relation_shape(
+        conn, schema_name=row["schema_name"], relation_name=row["table_name"]
+    )
     if shape is None:
         raise Permanent(f"table {row['schema_name']}.{row['table_name']} is gone; its job makes it again")
     table = VectorTable(
@@ -43,7 +45,7 @@ async def ensure_vectors(conn: Connection, row: Mapping[str, Any]) -> VectorTabl
         table=row["table_name"],
         vectors=row["vectors_name"] or statements.vectors_name(row["table_name"]),
         key=key_columns(row, shape["columns"]),
-        texts=chosen_texts(row),
+        texts=chosen_texts(row, shape["columns"]),
         max_chars=row["max_chars"],
         place=place,
     )
@@ -60,10 +62,10 @@ async def ensure_vectors(conn: Connection, row: Mapping[str, Any]) -> VectorTabl
 
 async def _fits(conn: Connection, table: VectorTable) -> bool:
     """Whether the relation of that name is a table of vectors with this key."""
-    shape = await _loader.table_shape(conn, schema_name=table.schema, table_name=table.vectors)
+    shape = await _vectors.relation_shape(conn, schema_name=table.schema, relation_name=table.vectors)
     if shape is None or not shape["is_table"]:
         return False
-    columns = dict(shape["columns"])
+    columns = shape["columns"]
     return (
         list(shape["primary_key"]) == [column.name for column in table.key]
         and all(columns.get(column.name) == column.type for column in table.key)
@@ -73,7 +75,8 @@ async def _fits(conn: Connection, table: VectorTable) -> bool:
 
 async def _make(conn: Connection, table: VectorTable, job_id: int) -> VectorTable:
     table = await _with_free_name(conn, table)
-    if not await _fits(conn, table):
+    anew = not await _fits(conn, table)
+    if anew:
         told = await _vectors.vectors_comment(conn, schema_name=table.schema, vectors_name=table.vectors)
         ddl = [statements.drop_vectors(table)] if told else []
         for statement in (*ddl, statements.create_vectors(table), statements.comment_on(table)):
@@ -85,6 +88,7 @@ async def _make(conn: Connection, table: VectorTable, job_id: int) -> VectorTabl
         table_name=table.table,
         vectors_name=table.vectors,
         key=[column.name for column in table.key],
+        anew=anew,
     )
     return table
 

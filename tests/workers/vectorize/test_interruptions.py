@@ -15,18 +15,21 @@ from tests.workers.vectorize.conftest import Place, issues, work
 
 async def test_workers_divide_a_table(remote: Place, server: EmbeddingServer) -> None:
     await remote.load(*issues(range(120)))
+    await remote.set(dimension=32)
+    server.faults.extend([Fault(hangs=True)] * 3)
     async with (
         remote.vectorizer(range_rows=15) as one,
         remote.vectorizer(range_rows=15) as two,
         remote.vectorizer(range_rows=15) as three,
     ):
-        pieces = await asyncio.gather(work(one), work(two), work(three))
-        assert min(pieces) > 0
+        together = asyncio.gather(work(one), work(two), work(three))
+        await eventually(lambda: _is(len(server.requests) == 3))  # each has a range of its own in hand
+        server.released.set()
+        await together
         # Whoever found nothing left went away while the others were still at it.
         await work(one)
     assert len(await remote.vectors()) == 120
-    asked = Counter(server.texts)
-    assert {count for text, count in asked.items() if text != "text"} == {1}
+    assert set(Counter(server.texts).values()) == {1}
     assert await remote.db.fetchval("SELECT count(*) FROM vector_ranges") == 0
     assert await remote.db.fetchval("SELECT pass_ended_at IS NOT NULL FROM vector_tables")
 
