@@ -291,9 +291,14 @@ WHERE run_id = :run_id AND seq = :seq
 RETURNING lane;
 
 -- name: discard_lane(run_id, lane)!
--- What follows in a lane that has ended is not loaded.
+-- What follows in a lane that has ended is not loaded. What is before still is: transform is in no order, so that it may
+-- be a batch behind others that ends a lane.
 UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1
-WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED');
+WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED')
+    AND seq > (
+        SELECT min(aside.seq) FROM run_batches AS aside
+        WHERE aside.run_id = :run_id AND aside.lane = :lane AND aside.state = 'SET_ASIDE'
+    );
 
 -- name: discard_batches(run_id)!
 -- Nothing more of this run is loaded.

@@ -123,7 +123,11 @@ class Agreement:
         # What the model says.
         batches = {
             b["seq"]: (b["lane"], b["state"], b["lease"], b["attempts"])
-            + ((b["stage"], b["worker_id"], b["in_hand_since"] is not None) if LETTERS[b["state"]] == "o" else ())
+            + (
+                (b["stage"], b["worker_id"], b["in_hand_since"] is not None)
+                if LETTERS[b["state"]] == "o"
+                else ()
+            )
             for b in found["batches"]
         }
         assert batches == {
