@@ -172,6 +172,29 @@ class ExtractContext:
 
 
 @runtime_checkable
+class VersionedCheckpoint(Protocol):
+    """What a connector has whose bookmark or resume changed its form since the first version (which is 1)."""
+
+    checkpoint_version: ClassVar[int]
+    """Of the form that `extract` writes now; counts up from 2."""
+
+    @classmethod
+    def upgrade_state(
+        cls, stream: str, partition: str, state: PartitionState, version: int
+    ) -> PartitionState:
+        """From the form of `version` to the present one: a pure function, for every older version."""
+
+
+@runtime_checkable
+class LegacyCheckpoint(Protocol):
+    """What a connector has that can read documents from before the streams had rows of their own."""
+
+    @classmethod
+    def upgrade_legacy(cls, document: JsonObject) -> Mapping[tuple[str, str], PartitionState]:
+        """(stream, partition) -> state in the present form: a pure function; a SourceError if it cannot."""
+
+
+@runtime_checkable
 class Connector(Protocol):
     """Four methods and three facts. Everything raised is a `SourceError` of `etl_core.errors`."""
 

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from etl_core import __version__
-from etl_core.broker.protocol import STAGES
+from etl_core.broker.protocol import ALL_STAGES
 from etl_core.errors import EtlError
 
 
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--stages",
-        default=",".join(STAGES),
+        default=",".join(ALL_STAGES),
         metavar="LIST",
         help="what it does, separated by commas (default: %(default)s)",
     )
@@ -36,9 +36,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not 1 <= args.concurrency <= 100:
         parser.error(f"--concurrency {args.concurrency}: 1 to 100 runs at once")
-    stages = [stage for stage in STAGES if stage in args.stages.replace(" ", "").split(",")]
-    if unknown := sorted({*args.stages.replace(" ", "").split(",")} - {*STAGES}):
-        parser.error(f"--stages {args.stages}: there is no stage {unknown[0]!r}; stages: {', '.join(STAGES)}")
+    stages = [stage for stage in ALL_STAGES if stage in args.stages.replace(" ", "").split(",")]
+    if unknown := sorted({*args.stages.replace(" ", "").split(",")} - {*ALL_STAGES}):
+        parser.error(
+            f"--stages {args.stages}: there is no stage {unknown[0]!r}; stages: {', '.join(ALL_STAGES)}"
+        )
     try:
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings

@@ -7,7 +7,7 @@ typed rows; one that loads needs no connector for those.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from workers.load import CannotLoad
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, final_retries, step_retries
 from workers.payload import READABLE, TYPED, decode, decoded_size
+from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_loader import RunLoader
@@ -87,7 +88,15 @@ async def claim_batch(
 class BatchWork:
     """One claimed batch in the hands of one worker."""
 
-    def __init__(self, pool: Pool, batch: ClaimedBatch, stages: Collection[Stage], rings: Rings) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        batch: ClaimedBatch,
+        stages: Collection[Stage],
+        rings: Rings,
+        progress: Progress | None = None,
+    ) -> None:
+        self._progress = progress or Progress(pool)
         self._pool = pool
         self._batch = batch
         self._loads = Stage.LOAD in stages
@@ -149,7 +158,9 @@ class BatchWork:
 
     async def _load_typed(self, typed: list[TypedRows], payload: bytes) -> None:
         loader = RunLoader(self._pool, self._batch, None, [rows.stream for rows in typed])
-        await loader.load_rows(self._carried(payload, {}), typed)
+        carried = self._carried(payload, {})
+        await loader.load_rows(carried, typed)
+        self._count(Stage.LOAD, {rows.stream.name: len(rows) + rows.folded for rows in typed}, carried.size)
         await self._settle()
 
     async def _from_records(self, payload: bytes) -> None:
@@ -165,11 +176,18 @@ class BatchWork:
         )
         loader = RunLoader(self._pool, batch, connector, msgspec.convert(batch.streams, list[Stream]))
         carried = self._carried(payload, await asyncio.to_thread(decode, payload))
+        rows = {stream: len(records) for stream, records in carried.records.items()}
         if self._loads:
             await loader.load(carried)
+            self._count(Stage.TRANSFORM, rows, carried.size)
+            self._count(Stage.LOAD, rows, carried.size)
             await self._settle()
         else:
             await self._pass_on(await (await loader.ensure_tables()).transform(carried))
+            self._count(Stage.TRANSFORM, rows, carried.size)
+
+    def _count(self, stage: Stage, rows: Mapping[str, int], size: int) -> None:
+        self._progress.add(self._batch.run_id, stage, rows, size)
 
     def _carried(self, payload: bytes, records: Any) -> Batch:
         batch = self._batch

@@ -27,7 +27,7 @@ async def ask(answer: Awaitable[T]) -> T:
     except (SourceError, StopAsyncIteration):
         raise
     except Exception as error:
-        raise _defect(error) from error
+        raise defect(error) from error
 
 
 def build(kind: type[Connector], config: Any) -> Connector:
@@ -37,7 +37,7 @@ def build(kind: type[Connector], config: Any) -> Connector:
     except SourceError:
         raise
     except Exception as error:
-        raise _defect(error) from error
+        raise defect(error) from error
 
 
 def transform(connector: Connector, stream: Stream, records: Iterable[Record]) -> TypedRows:
@@ -47,9 +47,10 @@ def transform(connector: Connector, stream: Stream, records: Iterable[Record]) -
     except SourceError:
         raise
     except Exception as error:
-        raise _defect(error) from error
+        raise defect(error) from error
 
 
-def _defect(error: Exception) -> SourceError:
+def defect(error: Exception) -> SourceError:
+    """What a connector should not have raised, told and logged as a defect of it."""
     log.exception("the connector failed unexpectedly")
     return SourceError(f"the connector failed unexpectedly: {type(error).__name__}: {error}")

@@ -23,10 +23,12 @@ from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
+from workers.checkpoint_form import from_legacy, up_to_date
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
 from workers.payload import READABLE, decode, decoded_size
+from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
@@ -39,8 +41,6 @@ _checkpoints = load("checkpoints")
 
 log = structlog.get_logger()
 
-PROGRESS_INTERVAL = 1.0
-"""Seconds between two looks that screens get at an open run."""
 GIVE_WAY_AFTER = 60.0
 """Seconds after which a run that moved gives its slot to others that wait for one."""
 OTHERS_PATIENCE = 5.0
@@ -60,8 +60,10 @@ class Execution:
         *,
         carries: bool = True,
         rings: Rings | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried."""
+        self._progress = progress or Progress(pool)
         self._pool = pool
         self._worker_id = worker_id
         self._run = run
@@ -75,7 +77,6 @@ class Execution:
         self._all_lanes_ended = False
         self._load_failed = False
         self._waiting_bytes = 0
-        self._progress_at = 0.0
         self._began_at = time.monotonic()
         self._looked_for_others_at = self._began_at
 
@@ -168,13 +169,15 @@ class Execution:
             if self._giving_way:
                 self._extracting.cancel()
             while (batch := await stored.get()) is not None and not self._giving_way:
-                await self._load(loader, batch, extractor)
+                await self._load(loader, batch)
 
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
         run = self._run
         if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
-            extractor.start_from(await self._checkpoint(self._pool), 0, await self._only(self._pool))
+            extractor.start_from(
+                await self._checkpoint(self._pool, extractor), 0, await self._only(self._pool)
+            )
             return []
         async with self._pool.acquire() as conn, conn.transaction():
             if (
@@ -182,10 +185,12 @@ class Execution:
                 is None
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
-            checkpoint = await self._checkpoint(conn)
+            checkpoint = await self._checkpoint(conn, extractor)
             async for row in _leases.list_unloaded_fragments(conn, run_id=run.id):
                 for f in row["fragments"]:
-                    checkpoint[f["stream"], f["partition"]] = PartitionState(f["bookmark"], f["resume"])
+                    checkpoint[f["stream"], f["partition"]] = up_to_date(
+                        extractor.connector, f, f.get("version", 1)
+                    )
             last_seq = await _leases.last_seq(conn, run_id=run.id)
             extractor.start_from(checkpoint, last_seq, await self._only(conn))
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=run.id)
@@ -211,10 +216,16 @@ class Execution:
         ]
         return frozenset(undone) or None
 
-    async def _checkpoint(self, conn: Connection | Pool) -> dict[tuple[str, str], PartitionState]:
+    async def _checkpoint(
+        self, conn: Connection | Pool, extractor: Extractor
+    ) -> dict[tuple[str, str], PartitionState]:
+        """Where each partition stands, in the form of this program's connector."""
+        rows = [row async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)]
+        if not rows and self._run.legacy_checkpoint is not None:
+            return from_legacy(extractor.connector, self._run.legacy_checkpoint)
         return {
-            (row["stream"], row["partition"]): PartitionState(row["bookmark"], row["resume"])
-            async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)
+            (row["stream"], row["partition"]): up_to_date(extractor.connector, row, row["schema_version"])
+            for row in rows
         }
 
     async def _take_in_hand(self, stored: asyncpg.Record) -> None:
@@ -245,21 +256,24 @@ class Execution:
     async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
         async with aclosing(extractor.batches()) as batches:
             async for batch in batches:
+                rows = {stream: len(records) for stream, records in batch.records.items()}
+                self._progress.add(self._run.id, Stage.EXTRACT, rows, batch.size)
+                if extractor.rows_expected is not None:
+                    self._progress.expect(self._run.id, extractor.rows_expected)
                 if batch.is_carried:
                     await self._budget.take(batch.size)
                     stored.put_nowait(batch)
                 else:
-                    await self._pass_on(batch, extractor)
+                    await self._pass_on(batch)
                 if batch.fragments and await self._others_wait():
                     log.info("gives way: others wait for a slot")
                     self._giving_way = True
                     return
 
-    async def _pass_on(self, batch: Batch, extractor: Extractor) -> None:
+    async def _pass_on(self, batch: Batch) -> None:
         """Others take it from here; extract waits while they have more than a run's share before them."""
         if self._rings:
             self._rings.ring(Stage.TRANSFORM)
-        await self._write_progress(extractor)
         self._waiting_bytes += batch.stored_bytes
         while self._waiting_bytes > MOST_UNLOADED_BYTES:
             unloaded = await _leases.count_unloaded(self._pool, run_id=self._run.id)
@@ -277,7 +291,7 @@ class Execution:
         self._looked_for_others_at = now
         return bool(await _leases.others_wait(self._pool, than_seconds=OTHERS_PATIENCE))
 
-    async def _load(self, loader: RunLoader, batch: Batch, extractor: Extractor | None = None) -> None:
+    async def _load(self, loader: RunLoader, batch: Batch) -> None:
         try:
             if batch.lane not in self._ended_lanes:  # the next one was extracted meanwhile
                 await loader.load(batch)
@@ -289,28 +303,18 @@ class Execution:
         except Exception:
             self._load_failed = True
             raise
+        else:
+            rows = {stream: len(records) for stream, records in batch.records.items()}
+            self._progress.add(batch.run_id, Stage.TRANSFORM, rows, batch.size)
+            self._progress.add(batch.run_id, Stage.LOAD, rows, batch.size)
         finally:
             await self._budget.give_back(batch.size)
-        await self._write_progress(extractor)
 
     async def _set_aside(self, batch: Batch, error: str) -> None:
         async with self._pool.acquire() as conn:
             await set_batch_aside(conn, Held(batch.run_id, batch.seq, batch.lease), self._worker_id, error)
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=batch.run_id)
         self._ended_lanes.add(batch.lane)
-
-    async def _write_progress(self, extractor: Extractor | None) -> None:
-        now = time.monotonic()
-        if now - self._progress_at < PROGRESS_INTERVAL:
-            return
-        self._progress_at = now
-        expected = extractor.rows_expected if extractor else None
-        try:
-            await _leases.write_progress(
-                self._pool, run_id=self._run.id, lease=self._run.lease, rows_expected=expected
-            )
-        except PASSING:
-            log.debug("progress not written")
 
     async def _leave(self, end: ExtractEnd | None) -> None:
         try:

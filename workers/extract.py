@@ -18,6 +18,7 @@ from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.checkpoint_form import checkpoint_version
 from workers.connector_calls import ask
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, step_retries
@@ -87,6 +88,10 @@ class Extractor:
         return self._streams
 
     @property
+    def connector(self) -> Connector:
+        return self._connector
+
+    @property
     def context(self) -> ExtractContext:
         """What the connector is given: behind everything stored so far."""
         return ExtractContext(
@@ -146,7 +151,13 @@ class Extractor:
         payload = await self._encode(page)
         seq = self._seq + 1
         fragments = [
-            {"stream": f.stream, "partition": f.partition, "bookmark": f.bookmark, "resume": f.resume}
+            {
+                "stream": f.stream,
+                "partition": f.partition,
+                "bookmark": f.bookmark,
+                "resume": f.resume,
+                "version": checkpoint_version(self._connector),
+            }
             for f in page.checkpoint
         ]
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
@@ -167,7 +178,7 @@ class Extractor:
             decoded_size(payload),
             fragments,
             stored["stored_at"],
-            page.records if is_carried else {},
+            page.records,
             is_carried,
             len(payload),
         )

@@ -17,7 +17,7 @@ import structlog
 from etl_core import __version__
 from etl_core.broker.channels import SCHEDULER
 from etl_core.broker.open import open_broker
-from etl_core.broker.protocol import STAGES, Doorbell, Stage
+from etl_core.broker.protocol import ALL_STAGES, Doorbell, Stage
 from etl_core.lifecycle.claim import claim_runs
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
@@ -30,8 +30,10 @@ from workers.batch_work import BatchWork, claim_batch
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
+from workers.progress import Progress
 from workers.rings import Rings
 from workers.stage_loop import StageLoop
+from workers.vectorize_loop import vectorize_until
 from workers.work import Work
 
 _processes = load("processes")
@@ -40,7 +42,7 @@ log = structlog.get_logger()
 
 
 async def run_worker(
-    settings: Settings, *, slots: int, stages: Collection[Stage] = STAGES, with_parent: bool = False
+    settings: Settings, *, slots: int, stages: Collection[Stage] = ALL_STAGES, with_parent: bool = False
 ) -> None:
     """Runs until asked to stop; then the batches in hand are finished, the runs go back to the queue.
 
@@ -123,7 +125,8 @@ async def _incarnation(
 def _by_loop(stages: Collection[Stage]) -> list[list[Stage]]:
     """Runs have slots of their own: extracts that wait for loads must not starve them."""
     behind = [stage for stage in (Stage.TRANSFORM, Stage.LOAD) if stage in stages]
-    return [served for served in ([Stage.EXTRACT] if Stage.EXTRACT in stages else [], behind) if served]
+    alone = [[stage] for stage in (Stage.EXTRACT, Stage.VECTORIZE) if stage in stages]
+    return [*alone, behind] if behind else alone
 
 
 class Worker:
@@ -142,14 +145,16 @@ class Worker:
         stop: asyncio.Event,
         lost: asyncio.Event,
     ) -> None:
-        """`bells` has one for extract, and one for the stages behind it under the first of them."""
+        """`bells` has one for each loop, under its first stage: extract; transform and load; vectorize."""
         self._settings = settings
         self._pool = pool
         self._rings = rings
+        self._progress = Progress(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
         self._stop = stop
         self._lost = lost
+        self._vectorize_bell = bells.get(Stage.VECTORIZE)
         self._loops = [
             StageLoop(
                 self._claim_runs if stage is Stage.EXTRACT else self._claim_batches,
@@ -159,19 +164,27 @@ class Worker:
                 out_of_work=self._ask_for_runs if stage is Stage.EXTRACT else None,
             )
             for stage, bell in bells.items()
+            if stage is not Stage.VECTORIZE
         ]
 
     async def serve(self) -> None:
         """Claims and carries out work until asked to stop, or until taken for lost."""
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
         watch = asyncio.create_task(watch_leases(self._pool, self._id, self._loops), name="lease watch")
+        telling = asyncio.create_task(self._progress.tell_for_ever(), name="progress")
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in self._loops:
                     group.create_task(loop.serve(ended))
+                if self._vectorize_bell is not None:
+                    interval = self._settings.claim_interval
+                    group.create_task(
+                        vectorize_until(ended, self._pool, self._vectorize_bell, interval=interval)
+                    )
         finally:
             ended.cancel()
             watch.cancel()
+            telling.cancel()
             if self._lost.is_set():
                 log.error("taken for lost: what this worker held belongs to others", worker=self._id)
                 await self._drop()
@@ -182,7 +195,10 @@ class Worker:
         carries = {Stage.TRANSFORM, Stage.LOAD} <= self._stages
         async with self._pool.acquire() as conn:
             runs = await claim_runs(conn, self._id, free)
-        return [Execution(self._pool, self._id, run, carries=carries, rings=self._rings) for run in runs]
+        return [
+            Execution(self._pool, self._id, run, carries=carries, rings=self._rings, progress=self._progress)
+            for run in runs
+        ]
 
     async def _claim_batches(self, free: int, under_way: Collection[Work]) -> list[Work]:
         """One that cost a worker before is worked on with nothing beside it."""
@@ -195,7 +211,7 @@ class Worker:
             )
             if batch is None:
                 break
-            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings))
+            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings, self._progress))
         return claimed
 
     async def _ask_for_runs(self) -> None:

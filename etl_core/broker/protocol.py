@@ -25,6 +25,8 @@ class Stage(StrEnum):
 
 STAGES = (Stage.EXTRACT, Stage.TRANSFORM, Stage.LOAD)
 """The stages of every run, in their order."""
+ALL_STAGES = (*STAGES, Stage.VECTORIZE)
+"""And the one beside them: it looks at tables, not at runs."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from etl_core.errors import NotFound
-from etl_core.models.run import RunRow
+from etl_core.models.run import RunDetails, RunRow, StageProgress
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
+_progress = load("progress")
 _runs = load("runs")
 
 
@@ -20,6 +21,19 @@ async def show_run(conn: Connection, run_id: int) -> RunRow:
     if row is None:
         raise NotFound(f"no run {run_id}; `etl-tui runs list JOB` shows those of a job")
     return RunRow.model_validate(dict(row))
+
+
+async def describe_run(conn: Connection, run_id: int) -> RunDetails:
+    """One run with the progress of its stages.
+
+    Raises:
+        NotFound: no such run.
+    """
+    run = await show_run(conn, run_id)
+    progress = [
+        StageProgress.model_validate(dict(row)) async for row in _progress.list_progress(conn, run_id=run_id)
+    ]
+    return RunDetails(**run.model_dump(), progress=progress)
 
 
 async def list_runs(conn: Connection, job_id: int, *, limit: int = 20) -> list[RunRow]:

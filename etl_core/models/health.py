@@ -33,9 +33,11 @@ class Health(BaseModel):
     """The newest heartbeat of any worker; None when there never was one."""
     scheduler_last_seen: datetime | None = None
     slots: int = 0
-    """Of the workers alive that take runs."""
+    """For runs, of the workers alive that take some."""
     slots_taken: int = 0
     """Runs in the hands of workers."""
+    stages_missing: tuple[str, ...] = ()
+    """Stages that no worker alive serves although something waits for them (for extract: in any case)."""
     runs_queued: int = 0
     """Runs that wait for a worker and for nothing else that they know of."""
     pauses: tuple[WidePause, ...] = ()

@@ -67,6 +67,8 @@ def why(job: JobRow | JobDetails, health: Health | None, now: datetime) -> Why:
 def _of_open_run(job: JobRow | JobDetails, health: Health | None, now: datetime) -> Why:
     run = f"run {job.run_id}" if job.run_id is not None else "its run"
     if job.run_state == "RUNNING":
+        if unserved := _unserved(health, "transform", "load"):
+            return _why(WhyKind.NO_WORKER, f"{run} has batches that wait: {unserved}")
         since = f" since {clock_text(job.run_started_at, now)}" if job.run_started_at else ""
         return _why(WhyKind.RUNNING, f"running: {run}{since}")
     if job.run_state != "QUEUED":
@@ -143,11 +145,19 @@ def _no_hands(health: Health | None, now: datetime) -> Why | None:
         return None
     if not health.workers_alive:
         return _dead(WhyKind.NO_WORKER, "worker", health.worker_last_seen, now)
+    if unserved := _unserved(health, "extract"):
+        return _why(WhyKind.NO_WORKER, unserved)
     if health.workers_draining >= health.workers_alive:
         return _why(WhyKind.DRAINING, "every worker is draining")
     if health.slots_taken >= health.slots:
         return _why(WhyKind.NO_SLOT, f"no free slot: {health.slots_taken} of {health.slots} taken")
     return None
+
+
+def _unserved(health: Health | None, *stages: str) -> str | None:
+    """That nobody alive serves one of these stages."""
+    missing = [stage for stage in stages if health is not None and stage in health.stages_missing]
+    return f"no worker alive that does {' or '.join(missing)}" if missing else None
 
 
 def _dead(kind: WhyKind, what: str, last_seen: datetime | None, now: datetime) -> Why:

@@ -41,6 +41,9 @@ class Banner(StyledLine):
             text = "no scheduler is alive: nothing starts by itself; start one with etl-scheduler"
         elif self._health is not None and not self._health.workers_alive:
             text = "no worker is alive: runs wait in the queue; start one with etl-worker"
+        elif self._health is not None and self._health.stages_missing:
+            stages = ",".join(self._health.stages_missing)
+            text = f"no worker alive does {stages}: work waits; start one with etl-worker --stages {stages}"
         elif self._health is not None and self._health.workers_draining >= self._health.workers_alive:
             text = "every worker is draining: runs wait in the queue; etl-tui workers list shows them"
         elif self._health is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode, InvalidInput, NotFound
@@ -61,14 +62,15 @@ async def list_all(arguments: argparse.Namespace, context: Context) -> int:
 
 
 async def show_one(arguments: argparse.Namespace, context: Context) -> int:
-    """Prints a run; `--json`: its RunRow."""
-    from etl_core.control.runs import show_run
+    """Prints a run and how far its stages are; `--json`: its RunDetails."""
+    from etl_core.control.runs import describe_run
+    from etl_core.rules.clock_text import wait_text
     from etl_core.rules.moments import moment_text
 
     if not (arguments.run.isascii() and arguments.run.isdigit() and len(arguments.run) < 19):
         raise NotFound(f"no run {arguments.run}; `etl-tui runs list JOB` shows those of a job")
     async with context.connection() as conn:
-        run = await show_run(conn, int(arguments.run))
+        run = await describe_run(conn, int(arguments.run))
     if context.output.json:
         context.output.emit(run)
         return ExitCode.DONE
@@ -76,6 +78,7 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
     def told(moment: datetime | None) -> str | None:
         return moment_text(moment) if moment else None
 
+    left = run.seconds_left
     context.output.fields(
         [
             ("run", f"{run.id} of job {run.job_id}"),
@@ -94,8 +97,19 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
             ("batches", f"{run.batches:,}"),
             ("workers lost", run.losses or None),
             ("error", run.error_message),
+            ("to be loaded", f"{run.lag:,}" if run.state == "RUNNING" else None),
+            ("expected", f"{run.rows_expected:,}" if run.rows_expected else None),
+            ("done in about", wait_text(timedelta(seconds=left), seconds=True) if left else None),
         ]
     )
+    if run.progress:
+        context.output.table(
+            ("STREAM", "STAGE", "ROWS", "BYTES", "ROWS/S"),
+            [
+                (part.stream, part.stage, part.rows, part.bytes, round(part.rows_per_second or 0) or None)
+                for part in run.progress
+            ],
+        )
     return ExitCode.DONE
 
 

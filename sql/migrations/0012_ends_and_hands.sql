@@ -17,6 +17,19 @@ CREATE TABLE run_streams (
     streams jsonb NOT NULL
 );
 
+-- How far the stages of a run are, for people: added to once a second by whoever works on it, off the hot path. What
+-- holds is counted from its batches; what a killed worker had not yet added is missing here, and nowhere else.
+CREATE TABLE run_progress (
+    run_id bigint NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
+    stream text NOT NULL,
+    stage text NOT NULL,
+    rows bigint NOT NULL,
+    bytes bigint NOT NULL,
+    began_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run_id, stream, stage)
+) WITH (fillfactor = 60);
+
 -- Partitions that could not be read: a retry does only those, while the last run that walked all is young enough.
 ALTER TABLE job_runs
     ADD COLUMN is_partial boolean NOT NULL DEFAULT false;
@@ -31,6 +44,72 @@ CREATE TABLE failed_partitions (
     failed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (run_id, stream, partition)
 );
+
+-- As in 0008, and a value that is edited by hand keeps the schema version of the form in which it was shown.
+CREATE OR REPLACE FUNCTION take_over_checkpoint_edit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    unreadable text;
+    versions jsonb;
+BEGIN
+    IF current_setting('etl.checkpoint_writer', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.status = 'RUNNING' THEN
+        RAISE EXCEPTION 'job % is RUNNING: its checkpoint is not edited now; cancel it or wait', NEW.id
+            USING ERRCODE = 'object_in_use';
+    END IF;
+
+    IF NEW.checkpoint_data IS NOT NULL AND jsonb_typeof(NEW.checkpoint_data) <> 'object' THEN
+        unreadable := 'it is not a JSON object';
+    ELSIF NEW.checkpoint_data ? 'streams' THEN
+        SELECT format('streams.%s is not {partition: {bookmark, resume}}', s.key) INTO unreadable
+        FROM jsonb_each(
+            CASE jsonb_typeof(NEW.checkpoint_data -> 'streams')
+                WHEN 'object' THEN NEW.checkpoint_data -> 'streams'
+                ELSE '{"?": 0}'
+            END
+        ) AS s
+        WHERE jsonb_typeof(s.value) <> 'object'
+           OR EXISTS (
+               SELECT
+               FROM jsonb_each(CASE jsonb_typeof(s.value) WHEN 'object' THEN s.value ELSE '{}' END) AS p
+               WHERE jsonb_typeof(p.value) <> 'object'
+                  OR (CASE jsonb_typeof(p.value) WHEN 'object' THEN p.value - 'bookmark' - 'resume' END) <> '{}'
+           )
+        LIMIT 1;
+    END IF;
+    IF unreadable IS NOT NULL THEN
+        RAISE EXCEPTION 'job %: this checkpoint cannot be read: %', NEW.id, unreadable
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    SELECT jsonb_object_agg(s.stream, s.partitions) INTO versions
+    FROM (
+        SELECT c.stream, jsonb_object_agg(c.partition, c.schema_version) AS partitions
+        FROM job_checkpoints AS c WHERE c.job_id = NEW.id GROUP BY c.stream
+    ) AS s;
+    DELETE FROM job_checkpoints WHERE job_id = NEW.id;
+    IF NEW.checkpoint_data ? 'streams' OR NEW.checkpoint_data IS NULL THEN
+        INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume, schema_version)
+        SELECT NEW.id, s.key, p.key, nullif(p.value -> 'bookmark', 'null'), nullif(p.value -> 'resume', 'null'),
+            coalesce((versions -> s.key ->> p.key)::integer, 1)
+        FROM jsonb_each(coalesce(NEW.checkpoint_data -> 'streams', '{}')) AS s
+        CROSS JOIN LATERAL jsonb_each(s.value) AS p;
+    END IF;
+
+    IF NEW.checkpoint_data IS NULL OR NEW.checkpoint_data ? 'streams' THEN
+        PERFORM cut_checkpoint(NEW.id, 'sql', current_user::text, NULL, NULL, OLD.checkpoint_data);
+    ELSE
+        INSERT INTO job_checkpoint_history (job_id, version, source, actor, changes)
+        VALUES (
+            NEW.id, OLD.checkpoint_version + 1, 'sql', current_user,
+            jsonb_build_array(jsonb_build_object('document', NEW.checkpoint_data))
+        );
+        UPDATE etl_jobs SET checkpoint_version = OLD.checkpoint_version + 1 WHERE id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
 
 -- What became of a run's batches, and the sums of their rows. Counted by who holds the run, in a statement of its own
 -- after the lock.

@@ -291,36 +291,19 @@ WHERE run_id = :run_id AND seq = :seq
 RETURNING lane;
 
 -- name: discard_lane(run_id, lane)!
--- What follows in a lane that has ended is not loaded.
+-- What follows in a lane that has ended is not loaded. What is before still is: transform is in no order, so that it may
+-- be a batch behind others that ends a lane.
 UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1
-WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED');
+WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED')
+    AND seq > (
+        SELECT min(aside.seq) FROM run_batches AS aside
+        WHERE aside.run_id = :run_id AND aside.lane = :lane AND aside.state = 'SET_ASIDE'
+    );
 
 -- name: discard_batches(run_id)!
 -- Nothing more of this run is loaded.
 UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1
 WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED');
-
--- name: write_progress(run_id, lease, rows_expected)!
--- What screens show of an open run: the sums of its loaded batches. At most once a second, never in the transaction
--- of a load.
-UPDATE job_runs
-SET counters = jsonb_strip_nulls(
-    jsonb_build_object('rows_expected', :rows_expected::bigint) || (
-        SELECT
-            jsonb_build_object(
-                'batches', count(*),
-                'rows_extracted', sum((b.counts ->> 'rows_extracted')::bigint),
-                'rows_new', sum((b.counts ->> 'rows_new')::bigint),
-                'rows_changed', sum((b.counts ->> 'rows_changed')::bigint),
-                'rows_unchanged', sum((b.counts ->> 'rows_unchanged')::bigint),
-                'rows_deleted', sum((b.counts ->> 'rows_deleted')::bigint),
-                'rows_rejected', sum((b.counts ->> 'rows_rejected')::bigint)
-            )
-        FROM run_batches AS b
-        WHERE b.run_id = :run_id AND b.state = 'LOADED'
-    )
-)
-WHERE id = :run_id AND lease = :lease AND state = 'RUNNING';
 
 -- name: release_run(run_id, ready_at, wait_reason, losses)!
 -- Back to the queue: parked, given way, or taken from a lost worker. The caller holds the run. Its lease rises, and

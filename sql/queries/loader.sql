@@ -131,15 +131,18 @@ SET CONSTRAINTS ALL IMMEDIATE;
 
 -- name: finish_load(job_id, run_id, seq, fragments, counts)$
 -- What follows the merge in its transaction: partitions move to where the batch leaves them, [{stream, partition,
--- bookmark, resume}]; the batch is LOADED, its payload goes. Returns its counts; rejects of extract, of transform and
+-- bookmark, resume, version}]; the batch is LOADED, its payload goes. Returns its counts; rejects of extract, of transform and
 -- of load add up. The caller holds the batch. (`load_at_once` in statements.py does the same.)
 WITH moved AS (
-    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume)
-    SELECT :job_id, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null')
-    FROM jsonb_to_recordset(:fragments::jsonb) AS f (stream text, partition text, bookmark jsonb, resume jsonb)
+    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume, schema_version)
+    SELECT
+        :job_id, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null'), coalesce(f.version, 1)
+    FROM jsonb_to_recordset(:fragments::jsonb)
+        AS f (stream text, partition text, bookmark jsonb, resume jsonb, version integer)
     ORDER BY f.stream, f.partition
     ON CONFLICT (job_id, stream, partition) DO UPDATE
-    SET bookmark = excluded.bookmark, resume = excluded.resume, updated_at = now()
+    SET bookmark = excluded.bookmark, resume = excluded.resume, schema_version = excluded.schema_version,
+        updated_at = now()
 ),
 
 dropped AS (

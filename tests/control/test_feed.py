@@ -13,7 +13,7 @@ from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from tests.support.jobs import PERSON, load_batch, make_job, make_worker, start_run, store_batch
 
-_leases = load("leases")
+_progress = load("progress")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_a_running_jobs_progress_moves_without_its_row(db: Connection, scr
     feed = JobFeed(screen)
     await feed.read_all()
     await load_batch(db, run, await store_batch(db, run, worker_id, rows=40))
-    await _leases.write_progress(db, run_id=run.id, lease=run.lease, rows_expected=100)
+    await _progress.write_counters(db, run_id=run.id, rows_expected=100)
     (row,) = (await feed.read_changes()).changed
     assert (row.id, row.run_state, row.rows_new, row.rows_expected) == (job_id, "RUNNING", 40, 100)
     assert (await feed.read_changes()).changed == []  # nothing moved, nothing is given

@@ -13,7 +13,7 @@ from etl_core.control.jobs import read_job, run_now
 from etl_core.control.places import Place
 from etl_core.store.database import Connection
 from tests.control.test_feed import age
-from tests.support.jobs import PERSON, make_job, make_worker, start_run
+from tests.support.jobs import PERSON, make_job, make_worker, start_run, store_batch
 
 ACME = Place("acme")
 MADE_UP = Place("acme", "made-up")
@@ -172,3 +172,16 @@ async def test_health_tells_what_is_paused_as_a_whole_and_who_was_seen_last(db: 
     await db.execute("UPDATE workers SET draining_by = 'ana' WHERE id = $1", worker)
     drained = await feed.read_health()
     assert (drained.workers_alive, drained.workers_draining, drained.slots) == (1, 1, 0)
+    assert drained.stages_missing == ()
+
+
+async def test_a_stage_that_nobody_alive_serves(db: Connection) -> None:
+    feed = JobFeed(db)
+    worker = await make_worker(db)
+    run = await start_run(db, await make_job(db), worker)
+    await store_batch(db, run, worker)
+    await db.execute("UPDATE run_batches SET state = 'WAITING', worker_id = NULL")
+    assert (await feed.read_health()).stages_missing == ()
+    await db.execute("UPDATE workers SET stages = '{load,vectorize}'")
+    health = await feed.read_health()
+    assert (health.stages_missing, health.workers_alive, health.slots) == (("extract", "transform"), 1, 0)

@@ -1,7 +1,7 @@
 """Random sequences of all that happens to jobs, on a real database, beside a model of DESIGN.md 4.
 
-People, workers and schedulers act by the program's own code, the workers by several hands at once, of which
-some were lost long ago and do not know it. `ETL_STATE_MACHINE_EXAMPLES=2000` looks for longer.
+People, workers and schedulers act by the program's own code. Several hands at once hold runs and single
+batches of them; some were lost long ago and do not know it. `ETL_STATE_MACHINE_EXAMPLES=2000` looks for longer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from etl_core.broker.protocol import Stage
 from etl_core.lifecycle.claim import claim_due_jobs
 from etl_core.lifecycle.mend import mend_contradictions, settle_forgotten
 from etl_core.lifecycle.takeover import take_over
@@ -20,10 +21,11 @@ from etl_core.store.embedded import EmbeddedServer
 from etl_core.store.queries import load
 from scheduler.duties.deadline import Deadline
 from scheduler.duties.rest import Rest
-from tests.lifecycle.state_machine.machine import Grounds, minutes, some
-from tests.lifecycle.state_machine.model import MAX_LOSSES, Run, places
+from tests.lifecycle.state_machine.batches import BOTH, BatchesAct, batch_steps, stages
+from tests.lifecycle.state_machine.machine import Grounds, Hand, minutes, some
+from tests.lifecycle.state_machine.model import Run, places
 from tests.lifecycle.state_machine.people import PeopleAct
-from tests.lifecycle.state_machine.workers import WorkersAct, steps
+from tests.lifecycle.state_machine.workers import steps
 
 _dispatch = load("dispatch")
 
@@ -54,20 +56,8 @@ UPDATE etl_jobs SET status = $2, last_run_started_at = last_run_started_at - int
 """And due, if it were not for its run."""
 
 
-class JobsAndRuns(PeopleAct, WorkersAct):
+class JobsAndRuns(PeopleAct, BatchesAct):
     """Each rule does one thing to database and model; here those of the schedulers and the clock."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.look()
-
-    @invariant()
-    def agree(self) -> None:
-        self.do(self.agreement.check())
-        self.look()
-
-    def look(self) -> None:
-        self.world.now = self.do(self.now())
 
     @rule(by=minutes)
     def time_passes(self, by: int) -> None:
@@ -99,41 +89,52 @@ class JobsAndRuns(PeopleAct, WorkersAct):
             if job.held_by and job.held_until and job.held_until <= world.now:
                 job.held_by = job.held_until = None
         silent = [
-            number for number, worker in world.workers.items() if worker.is_silent and not worker.is_lost
+            number for number, worker in world.workers.items() if worker.is_silent and not worker.is_gone
         ]
         takeover = self.do(take_over(self.conn, lost_after=LOST_AFTER))
         assert sorted(takeover.lost_workers) == sorted(silent)
         for number in silent:
             world.workers[number].is_lost = True
-        for job, run in world.open_jobs():
-            if run.state == "RUNNING" and run.worker in silent:
-                run.losses += 1
-                run.queue(world.now)
-                job.cut()
-                if run.losses >= MAX_LOSSES:
-                    run.discard()
-                    run.extract_done, run.error_kind = True, run.error_kind or "lost"
+        world.take_over()
         self.do(settle_forgotten(self.conn))
         for job in world.jobs:
             job.settle(world.now)
         assert self.do(mend_contradictions(self.conn)) == []
 
-    @rule(which=some, late=steps, then=steps)
-    def a_worker_is_lost(self, which: int, late: str, then: str) -> None:
-        """One that holds a run: silent until the sweep; another goes on; then the first comes back."""
-        held = [hand for hand in self.hands if hand.is_current]
+    @rule(which=some, late=steps, late_batch=batch_steps, then=steps, then_batch=batch_steps)
+    def a_worker_is_lost(self, which: int, late: str, late_batch: str, then: str, then_batch: str) -> None:
+        """One that holds something: silent until the sweep; another goes on; then the first comes back."""
+        held = [hand for hand in (*self.batch_hands, *self.hands) if hand.is_current]
         if not held:
             return
         hand = held[which % len(held)]
         self.silence(hand.worker)
         self.sweep()
         self.agree()
-        other = self.claim_next(which)
-        self.takes(hand, late)
-        if other:
-            self.takes(other, then)
+        self.see_to_a_worker()
+        if isinstance(hand, Hand):
+            other = self.claim_next(0)
+            self.takes(hand, late)
+            if other:
+                self.takes(other, then)
+            return
+        another = self.claim_next_batch(0, BOTH)
+        self.takes_batch_step(hand, late_batch)
+        if another:
+            self.takes_batch_step(another, then_batch)
 
     a_worker_is_lost_2 = a_worker_is_lost_3 = a_worker_is_lost
+
+    @rule(times=some, stages=stages)
+    @precondition(lambda self: self.has_waiting_batches())
+    def a_batch_costs_workers(self, times: int, stages: tuple[Stage, ...]) -> None:
+        for _ in range(1 + times % 3):
+            worker = self.see_to_a_worker()
+            if not self.claim_next_batch(0, stages):
+                return
+            self.silence(worker)
+            self.sweep()
+            self.agree()
 
     @rule()
     def deadlines(self) -> None:

@@ -28,6 +28,7 @@ from tests.support.jobs import (
 )
 
 _leases = load("leases")
+_progress = load("progress")
 _processes = load("processes")
 
 LOST_AFTER = 10.0
@@ -220,5 +221,5 @@ async def test_a_taken_over_run_is_another_ones_at_every_step(db: Connection) ->
     assert (
         await _leases.lock_leased_batch(db, run_id=run.id, seq=seq, lease=1, worker_id=run.worker_id) is None
     )
-    await _leases.write_progress(db, run_id=run.id, lease=run.lease, rows_expected=99)
+    await _progress.write_counters(db, run_id=run.id, rows_expected=99)
     assert await db.fetchval("SELECT counters FROM job_runs") == {}

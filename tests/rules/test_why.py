@@ -116,6 +116,7 @@ def test_each_answer(job: Any, kind: str, text: str) -> None:
             "no_worker",
             "no worker alive since 14:02",
         ),
+        ({"stages_missing": ("extract",)}, "no_worker", "no worker alive that does extract"),
         ({"workers_draining": 2, "slots": 0}, "draining", "every worker is draining"),
         ({"workers_draining": 1, "slots": 4}, "due", "due for 4m, about to start"),
         ({"slots_taken": 8}, "no_slot", "no free slot: 8 of 8 taken"),
@@ -132,6 +133,12 @@ def test_a_queued_run_needs_a_worker_and_no_scheduler() -> None:
     nobody = health(workers_alive=0, schedulers_alive=0, worker_last_seen=ago(minutes=30))
     assert why(queued_row(), nobody, NOW).text == "no worker alive since 14:02"
     assert why(queued_row(), health(schedulers_alive=0), NOW).kind is WhyKind.QUEUED
+
+
+def test_a_run_whose_batches_nobody_takes() -> None:
+    answer = why(running_row(), health(stages_missing=("load",)), NOW)
+    assert answer.kind is WhyKind.NO_WORKER
+    assert answer.text == "run 5120 has batches that wait: no worker alive that does load"
 
 
 def test_a_job_that_is_not_due_needs_nobody() -> None:

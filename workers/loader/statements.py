@@ -194,13 +194,17 @@ WITH held AS MATERIALIZED (
 {loaded},
 counted AS ({_COUNTS}),
 moved AS (
-    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume)
-    SELECT $6, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null')
-    FROM jsonb_to_recordset($7::jsonb) AS f (stream text, partition text, bookmark jsonb, resume jsonb)
+    INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume, schema_version)
+    SELECT
+        $6, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null'),
+        coalesce(f.version, 1)
+    FROM jsonb_to_recordset($7::jsonb)
+        AS f (stream text, partition text, bookmark jsonb, resume jsonb, version integer)
     WHERE EXISTS (SELECT FROM held)
     ORDER BY f.stream, f.partition
     ON CONFLICT (job_id, stream, partition) DO UPDATE
-    SET bookmark = excluded.bookmark, resume = excluded.resume, updated_at = now()
+    SET bookmark = excluded.bookmark, resume = excluded.resume, schema_version = excluded.schema_version,
+        updated_at = now()
 ),
 dropped AS (
     DELETE FROM batch_payloads AS p USING held WHERE p.run_id = held.run_id AND p.seq = held.seq

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from etl_core.broker.protocol import Stage
 from etl_core.errors import ErrorKind
-from etl_core.store.queries import load
 from tests.lifecycle.state_machine.machine import CONNECTOR, BatchHand, some
 from tests.lifecycle.state_machine.workers import WorkersAct
 from workers.batch_work import BatchWork, claim_batch
 from workers.load import Loader
+from workers.payload import encode
 
-_leases = load("leases")
+EMPTY = encode({})
 
 BATCH_STEPS = [
     *("carry on", "carry on", "carry on", "carry on", "load", "load", "settle"),
@@ -61,7 +59,7 @@ class BatchesAct(WorkersAct):
     @precondition(lambda self: self.has_waiting_batches())
     def all_that_waits_is_loaded(self) -> None:
         """What is left then waits behind a batch that somebody has."""
-        self.healthy_worker()
+        self.see_to_a_worker()
         while hand := self.claim_next_batch(0, BOTH):
             self.takes_batch_step(hand, "carry on")
             self.agree()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from etl_core.broker.protocol import Stage
 from etl_core.control import jobs
@@ -137,7 +137,7 @@ class Grounds:
 
 
 class Machine(RuleBasedStateMachine):
-    """Without rules yet."""
+    """Without rules yet; after each step database and model agree."""
 
     def __init__(self, grounds: Grounds) -> None:
         super().__init__()
@@ -163,11 +163,29 @@ class Machine(RuleBasedStateMachine):
             await self.register_worker()
         self.agreement = Agreement(self.conn, self.world)
 
+    @initialize()
+    def begin(self) -> None:
+        self.look()
+
+    @invariant()
+    def agree(self) -> None:
+        self.do(self.agreement.check())
+        self.look()
+
+    def look(self) -> None:
+        self.world.now = self.do(self.now())
+
     async def now(self) -> Any:
         return await self.conn.fetchval("SELECT clock_timestamp()")
 
     async def register_worker(self) -> None:
         self.world.workers[await make_worker(self.conn, slots=2)] = Worker(slots=2)
+
+    def see_to_a_worker(self) -> int:
+        """The newest, who may claim."""
+        if not self.worker(0)[1].may_claim or not self.worker(0)[1].is_alive:
+            self.do(self.register_worker())
+        return self.worker(0)[0]
 
     def run_now(self, job: Job) -> None:
         if self.refused(jobs.run_now(self.conn, job.id, PERSON), expected=job.run is not None):

@@ -19,15 +19,19 @@ from workers.run_end import write_end
 
 _processes = load("processes")
 
-STEPS = [
-    *("store left", "store left", "store left", "store right", "load", "load", "load out of order"),
-    *("load out of order", "end", "end", "take up", "take in hand", "set aside", "is asked to stop"),
-    *("give back", "give back", "load fails"),
-    *("rate limited", "limited for long"),
+WORK = [
+    *("load", "load", "load out of order", "load out of order", "take in hand", "set aside"),
+    *("store left", "store right", "is asked to stop"),
+]
+ENDS = [
+    *("end", "end", "end", "give back", "give back", "load fails", "rate limited", "limited for long"),
     *(ErrorKind.TRANSIENT, ErrorKind.UNAUTHORISED, ErrorKind.PERMANENT),
 ]
-steps = st.sampled_from(STEPS)
-carries = st.sampled_from([True, True, False])
+lanes = st.lists(st.sampled_from(["left", "left", "right"]), max_size=4)
+work = st.lists(st.sampled_from(WORK), max_size=4)
+ends = st.sampled_from([None, *ENDS])
+steps = st.sampled_from(["take up", *WORK, *ENDS])
+carries = st.booleans()
 """Whether a worker loads what it extracts, or leaves it to others."""
 
 
@@ -64,28 +68,23 @@ class WorkersAct(Machine):
         self.do(_processes.stop_worker(self.conn, worker_id=number))
         worker.is_stopped = not worker.is_lost
 
-    @rule(which=some, carries=st.booleans())
+    @rule(which=some, carries=carries)
     def claims(self, which: int, carries: bool) -> None:
         self.claim_next(which, carries)
 
-    @rule(which=some, carries=carries, steps=st.lists(steps, min_size=1, max_size=5))
-    def works(self, which: int, carries: bool, steps: list[str]) -> None:
-        """Steps of one that holds its run, or claims one: without this most runs would come to nothing."""
+    @rule(which=some, carries=carries, lanes=lanes, work=work, end=ends)
+    def works(self, which: int, carries: bool, lanes: list[str], work: list[str], end: str | None) -> None:
+        """One that holds a run, or claims one, stores and does more; without this most would come to nothing."""
         held = [hand for hand in self.hands if hand.is_current]
         if not held and not self.world.could_start():
             self.run_now(self.job(which))
         hand = held[which % len(held)] if held else self.claim_next(which, carries)
         if hand:
-            for step in steps:
+            for step in (*(f"store {lane}" for lane in lanes), *work, *([end] if end else [])):
                 self.takes(hand, step)
 
     # A rule is as likely as it has names: half of what happens is work, else people only bar what never ran.
-    works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works_9 = works
-
-    @rule(which=some, step=steps)
-    @precondition(lambda self: self.hands)
-    def takes_a_step(self, which: int, step: str) -> None:
-        self.takes(self.hands[-1 - which % len(self.hands)], step)
+    works_2 = works_3 = works_4 = works_5 = works_6 = works_7 = works_8 = works
 
     @rule(which=some, step=steps)
     @precondition(lambda self: any(not hand.is_current for hand in self.hands))
@@ -95,7 +94,7 @@ class WorkersAct(Machine):
         late = [hand for hand in late if hand.run.state == "RUNNING"] or late
         self.takes(late[-1 - which % len(late)], step)
 
-    comes_too_late_2 = comes_too_late_3 = comes_too_late_4 = comes_too_late
+    comes_too_late_2 = comes_too_late_3 = comes_too_late
 
     def takes(self, hand: Hand, step: str) -> None:
         unloaded = [seq for seq in hand.batches if hand.run.batches[seq].is_unloaded]
