@@ -16,6 +16,7 @@ from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import transform
+from workers.loader import walks
 from workers.loader.inference import Rehearsal, infer_columns, with_key
 from workers.loader.merge import LoadCounts, Staged, few_rows, load_at_once, merge, stage_rows
 from workers.loader.piecewise import REFUSALS, first_line, load_piecewise, reject_row
@@ -162,13 +163,14 @@ class Loader:
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
         async with self._pool.acquire() as conn:
-            if not piecewise and len(typed) == 1:
+            steps = walks.steps_of(self._tables, typed, batch.fragments)
+            if not piecewise and len(typed) == 1 and not steps:
                 table, rows = typed[0]
                 few = None if rows.rejects or _left_out(typed) else few_rows(table, rows)
                 if few is not None:
                     return await self._commit_at_once(conn, batch, table, few, folded=rows.folded)
             async with conn.transaction():
-                return await self._commit_in_steps(conn, batch, typed, piecewise=piecewise)
+                return await self._commit_in_steps(conn, batch, typed, steps, piecewise=piecewise)
 
     async def _commit_at_once(
         self, conn: Connection, batch: Batch, table: TargetTable, few: Staged, *, folded: int
@@ -193,6 +195,7 @@ class Loader:
         conn: Connection,
         batch: Batch,
         typed: Sequence[tuple[TargetTable, TypedRows]],
+        steps: Sequence[walks.Step],
         *,
         piecewise: bool,
     ) -> Counts:
@@ -205,6 +208,7 @@ class Loader:
             is None
         ):
             return await self._committed_before(conn, batch)
+        await walks.hold(conn, self._run.job_id, steps)
         loaded = LoadCounts()
         rejects = [reject for _, rows in typed for reject in rows.rejects]
         if piecewise:
@@ -222,6 +226,7 @@ class Loader:
             await store_rejects(
                 conn, job_id=self._run.job_id, run_id=batch.run_id, seq=batch.seq, rejects=rejects
             )
+        deleted = await self._walk(conn, batch, steps) if steps else 0
         counts: Counts = await _loader.finish_load(
             conn,
             job_id=self._run.job_id,
@@ -232,12 +237,27 @@ class Loader:
                 "rows_new": loaded.new,
                 "rows_changed": loaded.changed,
                 "rows_unchanged": loaded.unchanged + sum(rows.folded for _, rows in typed),
-                "rows_deleted": 0,
+                "rows_deleted": deleted,
                 "rows_rejected": len(rejects),
                 **_left_out(typed),
             },
         )
         return counts
+
+    async def _walk(self, conn: Connection, batch: Batch, steps: Sequence[walks.Step]) -> int:
+        """Full refreshes: how many rows are gone from the source and were marked deleted."""
+        elsewhere = await _loader.rejected_before_load(conn, run_id=batch.run_id, seq=batch.seq)
+        deleted = 0
+        for step in steps:
+            deleted += await walks.take(
+                conn,
+                self._run.job_id,
+                batch.run_id,
+                step,
+                knows_all=not elsewhere and not (step.rows and step.rows.rejects_without_key),
+                allow_deletions=self._options.get("allow_deletions") is True,
+            )
+        return deleted
 
     async def _committed_before(self, conn: Connection, batch: Batch) -> Counts:
         """An earlier try whose answer was lost may have committed; otherwise another holds the batch."""

@@ -33,7 +33,7 @@ from workers.lease_watch import watch_leases
 from workers.progress import Progress
 from workers.rings import Rings
 from workers.stage_loop import StageLoop
-from workers.vectorize_loop import vectorize_until
+from workers.vectorize.loop import serve_vectorizing
 from workers.work import Work
 
 _processes = load("processes")
@@ -179,7 +179,7 @@ class Worker:
                 if self._vectorize_bell is not None:
                     interval = self._settings.claim_interval
                     group.create_task(
-                        vectorize_until(ended, self._pool, self._vectorize_bell, interval=interval)
+                        serve_vectorizing(self._pool, self._vectorize_bell, ended, poll_interval=interval)
                     )
         finally:
             ended.cancel()

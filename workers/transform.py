@@ -83,6 +83,10 @@ class TypedRows:
     origins: list[int] = field(default_factory=list)
     """Per row, the place of its record among those transformed; -1 when several were folded into it. Empty
     when that is not known any more."""
+    rejected_keys: list[Row] = field(default_factory=list)
+    """Keys of rejected records that have one: their rows in the table are not gone from the source."""
+    rejects_without_key: int = 0
+    """The other rejected records."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,6 +99,11 @@ class TypedRows:
             self.present[begin:end],
             origins=self.origins[begin:end],
         )
+
+    def key(self, at: int) -> Row:
+        """The key of a row, its parts in the order of `stream.key`."""
+        row = self.rows[at]
+        return tuple(row[i] for i in _compile(self.stream).key)
 
     def record(self, at: int) -> Record:
         """The row's record as far as it is known from the row: its fields as they are staged."""
@@ -117,10 +126,17 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
     result = TypedRows(stream)
     by_key: dict[Row, int] = {}
     for place, record in enumerate(records):
+        made: Record | None = None
         try:
-            row, present = _row(compiled, connector.transform(stream, record), result.unknown_fields)
+            made = connector.transform(stream, record)
+            row, present = _row(compiled, made, result.unknown_fields)
         except BadRecord as error:
             result.rejects.append(Reject.of(stream.name, record, str(error)))
+            rejected_key = None if made is None else _key_of(compiled, made)
+            if rejected_key is None:
+                result.rejects_without_key += 1
+            else:
+                result.rejected_keys.append(rejected_key)
             continue
         if compiled.key:
             key = tuple(row[i] for i in compiled.key)
@@ -175,6 +191,21 @@ def _row(compiled: _Compiled, record: Record, unknown: dict[str, int]) -> tuple[
     if found < len(record):
         _count_unknown(compiled, record, unknown)
     return tuple(values), present
+
+
+def _key_of(compiled: _Compiled, record: Record) -> Row | None:
+    """The key of a record that cannot be loaded, if it has one that could."""
+    key: list[Staged] = []
+    for i in compiled.key:
+        name, _, coerce, _ = compiled.columns[i]
+        value = record.get(name)
+        if value is None:
+            return None
+        try:
+            key.append(coerce(value))
+        except NOT_COERCIBLE:
+            return None
+    return tuple(key) or None
 
 
 def _check_key(compiled: _Compiled, values: list[Staged]) -> None:

@@ -179,7 +179,7 @@ FROM (
     WHERE schema_name = :schema_name AND table_name = :table_name AND leased_until <= now()
     ORDER BY number
     LIMIT 1
-    FOR UPDATE
+    FOR NO KEY UPDATE
 ) AS late
 WHERE r.schema_name = :schema_name AND r.table_name = :table_name AND r.number = late.number
 RETURNING r.number, r.begins, r.ends, r.lease;
