@@ -10,8 +10,9 @@ from etl_core.errors import Conflict, NotFound
 from etl_core.models.vectors import VectorRequest
 from etl_core.store import database
 from etl_core.store.database import Connection
-from etl_core.store.migrations import migrate
+from etl_core.store.migrations import migrate, rollback
 from etl_core.store.queries import load
+from tests.simulators.embeddings import EmbeddingServer
 from tests.workers.loader.conftest import make_job
 from tests.workers.vectorize.conftest import PERSON, Place, issues
 
@@ -63,3 +64,17 @@ async def test_a_role_that_may_not_make_it(db: Connection, database_url: str) ->
     await db.execute("DROP EXTENSION IF EXISTS vector; SET ROLE pg_read_all_data")
     with pytest.raises(Conflict, match="CREATE EXTENSION vector"):
         await ensure_pgvector(db)
+
+
+async def test_the_way_back_and_forth_keeps_the_vectors(remote: Place, server: EmbeddingServer) -> None:
+    await remote.load(*issues(range(3)))
+    await remote.work()
+    with pytest.raises(Conflict, match="1 settings of vectorizing: --discard"):
+        await rollback(remote.db, to=13)
+    await rollback(remote.db, to=13, discard=True)
+    await migrate(remote.db)
+    server.forget()
+    await remote.set(text_columns=["title"], provider="http", model="tiny", url=server.url)
+    await remote.work()
+    assert server.texts == ["text"]  # the model was asked for its dimension, and nothing was embedded again
+    assert len(await remote.vectors()) == 3
