@@ -157,3 +157,60 @@ SET state = 'LOADED', stage = 'load', loaded_at = now(),
     )
 WHERE run_id = :run_id AND seq = :seq
 RETURNING counts;
+
+-- name: hold_walks(job_id, stream)!
+-- Until the end of the transaction no walk of this stream is completed by others. Before rows are locked, never after.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('etl-tui walks ' || :job_id::integer || ' ' || :stream, 0));
+
+-- name: hold_walks_alone(job_id, stream)!
+-- Until the end of the transaction nobody else takes a step in a walk of this stream.
+SELECT pg_advisory_xact_lock(hashtextextended('etl-tui walks ' || :job_id::integer || ' ' || :stream, 0));
+
+-- name: read_walks(job_id, stream)
+-- The partitions of a stream with their walks. is_in_walk: the checkpoint is in mid-walk; goes_on: just where the walk
+-- left it.
+SELECT
+    partition,
+    c.resume IS NOT NULL AS is_in_walk,
+    (w.job_id IS NOT NULL AND w.completed_at IS NULL AND (c.resume IS NOT DISTINCT FROM w.resume)) AS goes_on,
+    w.completed_at IS NOT NULL AS is_complete,
+    coalesce(w.is_whole, false) AS is_whole,
+    c.job_id IS NOT NULL AS has_checkpoint
+FROM (SELECT * FROM job_checkpoints WHERE job_id = :job_id AND stream = :stream) AS c
+FULL JOIN (SELECT * FROM stream_walks WHERE job_id = :job_id AND stream = :stream) AS w USING (partition);
+
+-- name: begin_walk(job_id, stream, partition)!
+-- What an earlier walk of this partition saw counts no more.
+WITH forgotten AS (
+    DELETE FROM walk_keys WHERE job_id = :job_id AND stream = :stream AND partition = :partition
+)
+
+INSERT INTO stream_walks (job_id, stream, partition, is_whole) VALUES (:job_id, :stream, :partition, true)
+ON CONFLICT (job_id, stream, partition) DO UPDATE
+SET began_at = now(), completed_at = NULL, resume = NULL, is_whole = true;
+
+-- name: move_walk(job_id, stream, partition, resume, is_whole)!
+-- A walk is where a page leaves it; without `resume` it is complete. What is not whole never becomes so again.
+INSERT INTO stream_walks (job_id, stream, partition, resume, is_whole, completed_at)
+VALUES (
+    :job_id, :stream, :partition, nullif(:resume::jsonb, 'null'), false,
+    CASE WHEN nullif(:resume::jsonb, 'null') IS NULL THEN now() END
+)
+ON CONFLICT (job_id, stream, partition) DO UPDATE
+SET resume = excluded.resume, completed_at = excluded.completed_at, is_whole = stream_walks.is_whole AND :is_whole;
+
+-- name: add_walk_keys(job_id, stream, partition, hashes)!
+-- The keys of a page; null when some are not known.
+INSERT INTO walk_keys (job_id, stream, partition, hashes) VALUES (:job_id, :stream, :partition, :hashes);
+
+-- name: end_walks(job_id, stream)!
+-- The walks of a stream have told what they could.
+WITH forgotten AS (
+    DELETE FROM walk_keys WHERE job_id = :job_id AND stream = :stream
+)
+
+DELETE FROM stream_walks WHERE job_id = :job_id AND stream = :stream;
+
+-- name: rejected_before_load(run_id, seq)$
+-- How many records of a batch were rejected by extract, or by a transform of another worker.
+SELECT coalesce((counts ->> 'rows_rejected')::bigint, 0) FROM run_batches WHERE run_id = :run_id AND seq = :seq;

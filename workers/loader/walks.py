@@ -1,0 +1,159 @@
+"""Full refreshes: a walk through a whole stream tells what is gone from its source.
+
+Each page adds the hashes of its keys to the ledger of its partition's walk, in the transaction of its load.
+A walk begins where the checkpoint has no `resume`, and is whole as long as each page finds the checkpoint
+just where the page before left it: a checkpoint edited, rewound or restored in mid-walk makes it end without
+deletions. When the walks of all partitions of the stream (those with a checkpoint) are complete and whole,
+rows that none of them saw are marked deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from etl_core.errors import Permanent
+from etl_core.store.database import Connection
+from etl_core.store.queries import load
+from workers.loader import statements
+from workers.loader.piecewise import REFUSALS
+from workers.loader.target import TargetTable
+from workers.transform import Row, TypedRows
+
+MOST_GONE: Final = 0.5
+"""A person must allow the deletion of a larger share of a table's rows."""
+
+_loader = load("loader")
+
+Fragment = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a batch has of one stream that is read as a whole."""
+
+    table: TargetTable
+    fragments: Sequence[Fragment]
+    rows: TypedRows | None
+
+    @property
+    def completes(self) -> bool:
+        """Whether it ends a walk."""
+        return any(fragment["resume"] is None for fragment in self.fragments)
+
+    @property
+    def keys(self) -> list[Row]:
+        """Also of records that were rejected: they are in the source."""
+        if self.rows is None:
+            return []
+        return [self.rows.key(at) for at in range(len(self.rows))] + self.rows.rejected_keys
+
+
+def steps_of(
+    tables: Mapping[str, TargetTable],
+    typed: Sequence[tuple[TargetTable, TypedRows]],
+    fragments: Sequence[Fragment],
+) -> list[Step]:
+    """The steps of a batch, in the order of their streams: locks are taken in this order."""
+    rows = {table.stream.name: each for table, each in typed}
+    behind: dict[str, list[Fragment]] = {}
+    for fragment in fragments:
+        behind.setdefault(fragment["stream"], []).append(fragment)
+    return [
+        Step(tables[name], behind.get(name, ()), rows.get(name))
+        for name in sorted({*rows, *behind})
+        if name in tables and tables[name].stream.full_refresh and tables[name].key
+    ]
+
+
+async def hold(conn: Connection, job_id: int, steps: Sequence[Step]) -> None:
+    """Before rows of the destination are locked: two that end walks of one stream would miss each other."""
+    for step in steps:
+        lock = _loader.hold_walks_alone if step.completes else _loader.hold_walks
+        await lock(conn, job_id=job_id, stream=step.table.stream.name)
+
+
+async def take(
+    conn: Connection, job_id: int, run_id: int, step: Step, *, knows_all: bool, allow_deletions: bool
+) -> int:
+    """Takes a step in the load's transaction, before its checkpoint moves; how many rows it marked deleted.
+
+    `knows_all` is False when records of the batch were rejected whose keys are not known.
+
+    Raises:
+        Permanent: the walk saw no row, or too few of those that the table has, and nobody allowed it.
+    """
+    walk = {"job_id": job_id, "stream": step.table.stream.name}
+    before = {row["partition"]: row async for row in _loader.read_walks(conn, **walk)}
+    whole: dict[str, bool] = {}
+    for fragment in step.fragments:
+        partition = fragment["partition"]
+        was = before.get(partition)
+        if was is None or not was["is_in_walk"]:
+            await _loader.begin_walk(conn, **walk, partition=partition)
+            whole[partition] = True
+        else:
+            whole[partition] = was["goes_on"] and was["is_whole"]
+    hashes = await _hashes(conn, step)
+    knows_all = knows_all and hashes is not None
+    only = step.fragments[0]["partition"] if len(step.fragments) == 1 else None
+    if hashes:
+        await _loader.add_walk_keys(conn, **walk, partition=only, hashes=hashes)
+    if not step.fragments and not knows_all:
+        await _loader.add_walk_keys(conn, **walk, partition=None, hashes=None)
+    for fragment in step.fragments:
+        partition = fragment["partition"]
+        whole[partition] = whole[partition] and knows_all
+        await _loader.move_walk(
+            conn, **walk, partition=partition, resume=fragment["resume"], is_whole=whole[partition]
+        )
+    if not step.completes:
+        return 0
+    ended = {fragment["partition"] for fragment in step.fragments if fragment["resume"] is None}
+    known = {*(name for name, row in before.items() if row["has_checkpoint"]), *whole}
+    others = known - ended
+    if any(name in whole or not before[name]["is_complete"] for name in others):
+        return 0
+    deleted = 0
+    if all(whole[name] for name in ended) and all(before[name]["is_whole"] for name in others):
+        deleted = await _delete_unseen(conn, step.table, run_id, job_id, allow_deletions=allow_deletions)
+    await _loader.end_walks(conn, **walk)
+    return deleted
+
+
+async def _hashes(conn: Connection, step: Step) -> list[int] | None:
+    """Of the batch's keys; None when the database cannot read one of them."""
+    keys = step.keys
+    if not keys:
+        return []
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    try:
+        async with conn.transaction():
+            hashes: list[int] = await conn.fetchval(statements.key_hashes(step.table), *columns)
+    except REFUSALS:
+        return None
+    return hashes
+
+
+async def _delete_unseen(
+    conn: Connection, table: TargetTable, run_id: int, job_id: int, *, allow_deletions: bool
+) -> int:
+    stream = table.stream.name
+    found = await conn.fetchrow(statements.count_unseen(table), job_id, stream)
+    if found is None or not found["unseen"] or not found["is_known"]:
+        return 0
+    live, unseen = found["live"], found["unseen"]
+    if not found["seen"]:
+        raise Permanent(
+            f"stream {stream}: the source had no record at all, and {table} has {live:,}: none was deleted. "
+            "If it is really empty, delete the rows by hand; else see why it yields nothing"
+        )
+    if unseen > live * MOST_GONE and not allow_deletions:
+        raise Permanent(
+            f"stream {stream}: {unseen:,} of {live:,} rows of {table} are not in the source any more; more "
+            f"than {MOST_GONE:.0%} are deleted only when a person allows it: run the job with the option "
+            "allow_deletions: true, once it is clear that they are really gone"
+        )
+    await conn.execute(statements.delete_unseen(table), job_id, stream, run_id)
+    return int(unseen)
