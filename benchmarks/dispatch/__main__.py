@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from benchmarks.dispatch import jobs, peers
@@ -19,6 +20,8 @@ from etl_core.settings import Settings
 
 PARTS = ("publish", "execute", "idle", "pickup", "lost")
 TRANSPORTS = (("amqp", True), ("postgres", False))
+FLEETS = (2, 500)
+"""Workers to ring for; 500 are as many rings as jobs in a lot: the most that dispatch can cost."""
 RAW = "raw publish"
 CELERY = "Celery"
 PROCRASTINATE = "Procrastinate"
@@ -56,7 +59,10 @@ def main() -> None:
 
 
 def _comparisons() -> list[tuple[str, str, str]]:
-    found = [(f"dispatch alone, {name}", RAW, "0.6") for name, _ in TRANSPORTS]
+    found = [
+        (f"dispatch alone, {name}, {workers} workers", RAW, "0.6")
+        for (name, _), workers in product(TRANSPORTS, FLEETS)
+    ]
     for name, _ in TRANSPORTS:
         for what in ("nothing", "one"):
             found.append((f"executed, {what}, {name}", CELERY, "1"))
@@ -93,9 +99,9 @@ async def _publish(servers: Servers, options: argparse.Namespace, report: Report
     number = options.messages // 100 * 100
     for _ in range(options.rounds):
         report.add(RAW, await raw_publish(servers, options.messages), "messages/s")
-        for name, amqp in TRANSPORTS:
-            rate = await dispatch_alone(servers, "dispatch", "due", number, amqp=amqp)
-            report.add(f"dispatch alone, {name}", rate, "jobs/s")
+        for (name, amqp), workers in product(TRANSPORTS, FLEETS):
+            rate = await dispatch_alone(servers, "dispatch", "due", number, amqp=amqp, workers=workers)
+            report.add(f"dispatch alone, {name}, {workers} workers", rate, "jobs/s")
 
 
 async def _execute(servers: Servers, options: argparse.Namespace, report: Report) -> None:

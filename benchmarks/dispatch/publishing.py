@@ -51,14 +51,22 @@ async def _purge(servers: Servers) -> None:
             await queue.purge()
 
 
-async def dispatch_alone(servers: Servers, database: str, prefix: str, number: int, *, amqp: bool) -> float:
-    """Due jobs a second that one scheduler claims and rings for, with slots for all of them."""
+async def dispatch_alone(
+    servers: Servers, database: str, prefix: str, number: int, *, amqp: bool, workers: int
+) -> float:
+    """Due jobs a second that one scheduler claims and rings for, with slots for all of them.
+
+    A ring wakes a worker, which then claims until it is full: each lot has as many rings as there are
+    workers, and no more than jobs.
+    """
     url = servers.postgres.url(database)
     async with servers.connection(database) as conn, open_pool(url, application_name="benchmark") as pool:
-        worker = await conn.fetchval(
+        await conn.execute(
             "INSERT INTO workers (host, pid, version, stages, slots)"
-            " VALUES ('benchmark', 1, 'benchmark', '{extract,transform,load}', $1) RETURNING id",
+            " SELECT 'benchmark', n, 'benchmark', '{extract,transform,load}', $1::int / $2::int + 1"
+            " FROM generate_series(1, $2::int) AS n",
             number,
+            workers,
         )
         broker: Broker = (
             AmqpBroker(servers.amqp_url, name="benchmark") if amqp else PostgresBroker(url, pool=pool)
@@ -78,6 +86,6 @@ async def dispatch_alone(servers: Servers, database: str, prefix: str, number: i
         await _purge(servers)
         await conn.execute("TRUNCATE job_runs CASCADE")
         await conn.execute("UPDATE etl_jobs SET status = 'READY', last_run_started_at = now()")
-        await conn.execute("DELETE FROM workers WHERE id = $1", worker)
+        await conn.execute("DELETE FROM workers")
         await conn.execute("VACUUM ANALYZE etl_jobs; ")
     return claimed / seconds
