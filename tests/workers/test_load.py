@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from typing import Any
 
 import pytest
 
 from etl_core.connector import Column, ColumnType, Record, Stream
 from etl_core.errors import Fenced
+from etl_core.store import database
 from etl_core.store.database import Connection
+from tests.support.jobs import eventually
 from tests.workers.loader.loading import Loading, start_loading
 from tests.workers.running import Hand
 from workers import load as load_stage
@@ -206,3 +210,58 @@ async def test_ddl_of_others_between_two_batches(loading: Loading) -> None:
         "ALTER TABLE acme_made_up.things ALTER COLUMN id TYPE numeric"
     )
     assert await loading.load(2, things=things(1, 2)) == {"extracted": 10, "new": 1, "unchanged": 1}
+
+
+async def test_ddl_of_others_in_mid_load(loading: Loading, database_url: str) -> None:
+    """The load waits for it, and is done by the table as it is then."""
+    await loading.load(1, things=things(1))
+    changes = [(3, "numeric", 1), (1000, "bigint", 3)]
+    stands_before_it = (
+        "SELECT count(*) > 0 FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    other = await database.connect(database_url, application_name="tests")
+    try:
+        for size, type_, had in changes:
+            batch = await loading.store({"things": things(*range(size))})
+            async with other.transaction():
+                await other.execute(
+                    f"ALTER TABLE acme_made_up.things ADD COLUMN more_{type_} text; "
+                    f"ALTER TABLE acme_made_up.things ALTER COLUMN id TYPE {type_}"
+                )
+                waiting = asyncio.create_task(loading.load_batch(batch))
+                await eventually(lambda: loading.db.fetchval(stands_before_it))
+            assert await waiting == {"extracted": 10, "new": size - had, "unchanged": had}
+    finally:
+        await other.close()
+
+
+async def test_several_lanes_of_a_table_at_once(loading: Loading) -> None:
+    """Large batches and small, whole rows and such that lack fields, over the same keys: no deadlock."""
+    chance = random.Random(1)
+    batches = []
+    for n in range(24):
+        size = chance.choice([1, 40, 300, 700])
+        keys = chance.sample(range(1000), size)
+        lacks = n % 3 == 0
+        records = [
+            {"id": key, "a": f"{n}"} if lacks and key % 2 else things(key, a=f"{n}")[0] for key in keys
+        ]
+        batch = await loading.store({"things": records}, fragments=[])
+        await loading.db.execute(
+            "UPDATE run_batches SET lane = $2 WHERE seq = $1", batch.seq, f"lane {n % 6}"
+        )
+        batches.append(batch)
+
+    async def lane(number: int) -> int:
+        done = 0
+        for batch in batches[number::6]:
+            counts = await loading.load_batch(batch)
+            done += sum(counts.get(name, 0) for name in ("new", "changed", "unchanged"))
+        return done
+
+    done = await asyncio.gather(*(lane(number) for number in range(6)))
+    assert sum(done) == sum(len(batch.records["things"]) for batch in batches)
+    (kept,) = await loading.rows(columns="count(*), count(DISTINCT id)")
+    news = "SELECT sum((counts ->> 'rows_new')::int) FROM run_batches"
+    assert kept[0] == kept[1] == await loading.db.fetchval(news)
