@@ -15,7 +15,7 @@ import structlog
 from etl_core.connector import Connector, ExtractContext, Page, PartitionState, Stream
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.store.database import Pool
+from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.checkpoint_form import checkpoint_version
@@ -189,43 +189,55 @@ class Extractor:
         return await asyncio.to_thread(encode, page.records)
 
     async def _commit(self, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]) -> Any:
-        extracted = sum(len(records) for records in page.records.values())
-        async with self._pool.acquire() as conn, conn.transaction():
-            if (
-                await _leases.lock_leased_run(
-                    conn, run_id=self._run.id, lease=self._run.lease, worker_id=self._worker_id
+        async with self._pool.acquire() as conn:
+            if not (page.rejects or page.failures):
+                return await self._commit_batch(conn, page, seq, payload, fragments) or (
+                    await self._committed_before(conn, seq)
                 )
-                is None
-            ):
-                raise Fenced(f"run {self._run.id} belongs to another worker now")
-            stored = await _leases.store_batch(
+            async with conn.transaction():
+                stored = await self._commit_batch(conn, page, seq, payload, fragments)
+                if stored is None:
+                    return await self._committed_before(conn, seq)
+                await self._keep_what_is_no_record(conn, page, seq)
+                return stored
+
+    async def _commit_batch(
+        self, conn: Connection, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]
+    ) -> Any:
+        extracted = sum(len(records) for records in page.records.values())
+        return await _leases.store_batch(
+            conn,
+            run_id=self._run.id,
+            seq=seq,
+            lane=page.lane,
+            lease=self._run.lease,
+            worker_id=self._worker_id,
+            carry=self._carries,
+            bytes=len(payload),
+            counts={"rows_extracted": extracted + len(page.rejects), "rows_rejected": len(page.rejects)},
+            fragments=fragments,
+            format=payload[0],
+            payload=payload,
+            streams=None if self._streams is None else msgspec.to_builtins(self._streams),
+        )
+
+    async def _committed_before(self, conn: Connection, seq: int) -> Any:
+        """The batch of an earlier try whose answer was lost; Fenced when the run is another's."""
+        run = self._run
+        if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id):
+            return await _leases.find_batch(conn, run_id=run.id, seq=seq)
+        raise Fenced(f"run {run.id} belongs to another worker now")
+
+    async def _keep_what_is_no_record(self, conn: Connection, page: Page, seq: int) -> None:
+        if page.failures:
+            await _leases.keep_failed_partitions(
                 conn,
                 run_id=self._run.id,
-                seq=seq,
-                lane=page.lane,
-                worker_id=self._worker_id,
-                carry=self._carries,
-                bytes=len(payload),
-                counts={"rows_extracted": extracted + len(page.rejects), "rows_rejected": len(page.rejects)},
-                fragments=fragments,
-                format=payload[0],
-                payload=payload,
-                streams=None if self._streams is None else msgspec.to_builtins(self._streams),
+                streams=[f.stream for f in page.failures],
+                partitions=[f.partition for f in page.failures],
+                kinds=[f.error.kind for f in page.failures],
+                messages=[storable(str(f.error)) for f in page.failures],
             )
-            if stored is None:  # an earlier try whose answer was lost has committed
-                return await _leases.find_batch(conn, run_id=self._run.id, seq=seq)
-            if page.failures:
-                await _leases.keep_failed_partitions(
-                    conn,
-                    run_id=self._run.id,
-                    streams=[f.stream for f in page.failures],
-                    partitions=[f.partition for f in page.failures],
-                    kinds=[f.error.kind for f in page.failures],
-                    messages=[storable(str(f.error)) for f in page.failures],
-                )
-            if page.rejects:
-                rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
-                await store_rejects(
-                    conn, job_id=self._run.job_id, run_id=self._run.id, seq=seq, rejects=rejects
-                )
-            return stored
+        if page.rejects:
+            rejects = [Reject.of_text(r.stream, r.payload, r.reason) for r in page.rejects]
+            await store_rejects(conn, job_id=self._run.job_id, run_id=self._run.id, seq=seq, rejects=rejects)

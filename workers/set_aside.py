@@ -17,6 +17,8 @@ async def set_batch_aside(conn: Connection, batch: Held, worker_id: int, error: 
         Fenced: the batch is another's.
     """
     async with conn.transaction():
+        # The run too: extract, which holds it while it stores, must not add to the lane meanwhile.
+        await _leases.lock_run(conn, run_id=batch.run_id)
         if await _leases.lock_leased_batch(conn, worker_id=worker_id, **batch._asdict()) is None:
             raise Fenced(f"batch {batch.seq} of run {batch.run_id} belongs to another worker now")
         lane = await _leases.set_aside(conn, run_id=batch.run_id, seq=batch.seq, error=error)

@@ -1,5 +1,8 @@
 DROP VIEW ready_runs, blackouts, place_bars;
 DROP INDEX integrations_bound, etl_jobs_due_of_tenant;
+DROP FUNCTION store_batch(
+    bigint, integer, text, bigint, bigint, boolean, bigint, jsonb, jsonb, smallint, bytea, jsonb
+);
 DROP FUNCTION end_clean_run(bigint, bigint, bigint);
 DROP FUNCTION end_run(bigint, integer, text, jsonb, text, text, text, text, jsonb);
 DROP FUNCTION finish_job(integer, boolean, text, text, text);

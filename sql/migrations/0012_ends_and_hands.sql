@@ -17,6 +17,57 @@ CREATE TABLE run_streams (
     streams jsonb NOT NULL
 );
 
+-- A page becomes a batch, in one round trip: LEASED to the worker that carries it on, if it may and its lane is at its
+-- head or behind the worker's own batches; else WAITING for its stage. In a lane that has ended it is DISCARDED. Losses
+-- of the run are over. Returns nothing when the worker does not hold the run, or the batch is there already. The run is
+-- locked in a statement of its own: what follows must see a batch that was set aside meanwhile.
+CREATE FUNCTION store_batch(
+    of_run bigint, number integer, in_lane text, under_lease bigint, by_worker bigint, may_carry boolean,
+    stored_bytes bigint, first_counts jsonb, with_fragments jsonb, in_format smallint, with_payload bytea, with_streams jsonb
+) RETURNS TABLE (seq integer, lease bigint, stored_at timestamptz, state text) LANGUAGE plpgsql AS $$
+DECLARE
+    begins_as text;
+BEGIN
+    PERFORM r.id FROM job_runs AS r
+    WHERE r.id = of_run AND r.lease = under_lease AND r.worker_id = by_worker AND r.state = 'RUNNING'
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    begins_as := CASE
+        WHEN EXISTS (
+            SELECT FROM run_batches AS b WHERE b.run_id = of_run AND b.lane = in_lane AND b.state = 'SET_ASIDE'
+        ) THEN 'DISCARDED'
+        WHEN may_carry AND NOT EXISTS (
+            SELECT FROM run_batches AS b
+            WHERE b.run_id = of_run AND b.lane = in_lane AND b.state IN ('WAITING', 'LEASED')
+                AND (b.state = 'WAITING' OR b.worker_id <> by_worker OR b.in_hand_since IS NOT NULL)
+        ) THEN 'LEASED'
+        ELSE 'WAITING'
+    END;
+    RETURN QUERY
+        INSERT INTO run_batches AS b
+            (run_id, seq, lane, stage, state, lease, worker_id, bytes, counts, fragments, format)
+        VALUES (
+            of_run, number, in_lane, 'transform', begins_as, 1, CASE WHEN begins_as = 'LEASED' THEN by_worker END,
+            stored_bytes, first_counts, with_fragments, in_format
+        )
+        ON CONFLICT ON CONSTRAINT run_batches_pkey DO NOTHING
+        RETURNING b.seq, b.lease, b.stored_at, b.state;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF begins_as <> 'DISCARDED' THEN
+        INSERT INTO batch_payloads (run_id, seq, payload) VALUES (of_run, number, with_payload);
+    END IF;
+    UPDATE job_runs AS r SET losses = 0 WHERE r.id = of_run AND r.losses > 0;
+    IF with_streams IS NOT NULL THEN -- with the first batch of a holder
+        INSERT INTO run_streams (run_id, streams) VALUES (of_run, with_streams)
+        ON CONFLICT (run_id) DO UPDATE SET streams = excluded.streams;
+    END IF;
+END
+$$;
+
 -- How far the stages of a run are, for people: added to once a second by whoever works on it, off the hot path. What
 -- holds is counted from its batches; what a killed worker had not yet added is missing here, and nowhere else.
 CREATE TABLE run_progress (

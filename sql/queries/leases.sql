@@ -29,54 +29,15 @@ WHERE
         SELECT FROM run_batches AS earlier
         WHERE
             earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
-            AND earlier.state IN ('WAITING', 'LEASED')
+            AND earlier.state IN ('WAITING', 'LEASED', 'SET_ASIDE')
     )
 FOR NO KEY UPDATE OF b;
 
--- name: store_batch(run_id, seq, lane, worker_id, carry, bytes, counts, fragments, format, payload, streams)^
--- A page becomes a batch: LEASED to the worker that carries it on, if it may and its lane is at its head or behind the
--- worker's own batches; else WAITING for its stage. In a lane that has ended it is DISCARDED. Losses of the run are over.
--- No row when the batch is there already: an earlier try had committed.
-WITH lane AS MATERIALIZED (
-    SELECT
-        EXISTS (
-            SELECT FROM run_batches AS b WHERE b.run_id = :run_id AND b.lane = :lane AND b.state = 'SET_ASIDE'
-        ) AS has_ended,
-        :carry AND NOT EXISTS (
-            SELECT FROM run_batches AS b
-            WHERE b.run_id = :run_id AND b.lane = :lane AND b.state IN ('WAITING', 'LEASED')
-                AND (b.state = 'WAITING' OR b.worker_id <> :worker_id OR b.in_hand_since IS NOT NULL)
-        ) AS is_ours
-),
-
-stored AS (
-    INSERT INTO run_batches (run_id, seq, lane, stage, state, lease, worker_id, bytes, counts, fragments, format)
-    SELECT
-        :run_id, :seq, :lane, 'transform',
-        CASE WHEN lane.has_ended THEN 'DISCARDED' WHEN lane.is_ours THEN 'LEASED' ELSE 'WAITING' END,
-        1, CASE WHEN lane.is_ours AND NOT lane.has_ended THEN :worker_id END,
-        :bytes, :counts, :fragments, :format
-    FROM lane
-    ON CONFLICT (run_id, seq) DO NOTHING
-    RETURNING run_id, seq, lease, stored_at, state
-),
-
-forgiven AS (
-    UPDATE job_runs SET losses = 0 WHERE id = :run_id AND losses > 0
-),
-
-kept AS (
-    INSERT INTO batch_payloads (run_id, seq, payload)
-    SELECT stored.run_id, stored.seq, :payload FROM stored WHERE stored.state <> 'DISCARDED'
-),
-
--- With the first batch of a holder; null later.
-described AS (
-    INSERT INTO run_streams (run_id, streams) SELECT :run_id, :streams::jsonb WHERE :streams::jsonb IS NOT NULL
-    ON CONFLICT (run_id) DO UPDATE SET streams = excluded.streams
-)
-
-SELECT stored.seq, stored.lease, stored.stored_at, stored.state FROM stored;
+-- name: store_batch(run_id, seq, lane, lease, worker_id, carry, bytes, counts, fragments, format, payload, streams)^
+-- A page becomes a batch; no row when this worker does not hold the run under this lease, or the batch is there already.
+SELECT * FROM store_batch(
+    :run_id, :seq, :lane, :lease, :worker_id, :carry, :bytes, :counts, :fragments, :format, :payload, :streams
+);
 
 -- name: keep_failed_partitions(run_id, streams, partitions, kinds, messages)!
 -- Partitions that the walk leaves out; one that failed in an earlier try of this run is told once.
@@ -178,7 +139,7 @@ WITH picked AS MATERIALIZED (
             :loads AND EXISTS (
                 SELECT FROM run_batches AS earlier
                 WHERE earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
-                    AND earlier.state IN ('WAITING', 'LEASED')
+                    AND earlier.state IN ('WAITING', 'LEASED', 'SET_ASIDE')
             )
         )
     ORDER BY

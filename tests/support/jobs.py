@@ -140,6 +140,7 @@ async def store_batch(
             bytes=100,
             counts={"rows_extracted": rows, "rows_rejected": rejected},
             fragments=list(fragments),
+            lease=run.lease,
             carry=True,
             format=1,
             payload=b"stored",

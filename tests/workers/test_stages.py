@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from etl_core.broker.protocol import STAGES, Stage
+from etl_core.connector import Page
 from etl_core.control.interventions import cancel
 from etl_core.lifecycle.mend import settle_forgotten
 from etl_core.lifecycle.takeover import take_over
@@ -17,10 +18,15 @@ from etl_core.store.database import Connection
 from tests.support.jobs import PERSON, eventually, fall_silent, one
 from tests.workers.running import Hand, Silent, hand
 from workers.batch_work import BatchWork, claim_batch
+from workers.connectors.synthetic import SyntheticConnector
+from workers.connectors.synthetic.config import SyntheticConfig
 from workers.execution import Execution
+from workers.extract import Extractor
 from workers.load import Loader
 from workers.payload import TYPED
 from workers.rings import Rings
+from workers.set_aside import set_batch_aside
+from workers.work import Held
 
 EXTRACT, TRANSFORM, LOAD = ([stage] for stage in STAGES)
 
@@ -254,3 +260,24 @@ async def test_a_cancelled_run_has_nothing_left_to_load(worker: Hand, other_work
     assert await worker.db.fetchval("SELECT to_regclass('acme_made_up.records') IS NULL")
     await worker.run(job_id)
     await worker.expect_rows(40)
+
+
+async def test_nothing_is_added_to_a_lane_while_it_ends(worker: Hand, other_worker: Hand) -> None:
+    """A batch stored behind one that is being set aside must see that its lane has ended."""
+    _, run = await worker.start(await worker.make_job(records=30, page_size=10))
+    extractor = Extractor(
+        worker.pool, run, worker.worker_id, SyntheticConnector(SyntheticConfig(records=30)), carries=False
+    )
+    page = Page("records/default", {"records": [{"id": 1}]})
+    assert await extractor._store(page)
+    batch = await claim_batch(other_worker.pool, other_worker.worker_id, STAGES, suspects=True)
+    assert batch is not None
+    async with other_worker.pool.acquire() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        await set_batch_aside(conn, Held(run.id, 1, batch.lease), other_worker.worker_id, "made up")
+        storing = asyncio.create_task(extractor._store(page))
+        await eventually(lambda: worker.db.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
+        await transaction.commit()
+    assert await storing is None
+    assert await batches(worker.db, "seq, state") == [(1, "SET_ASIDE"), (2, "DISCARDED")]

@@ -187,7 +187,7 @@ WITH held AS MATERIALIZED (
             SELECT FROM run_batches AS earlier
             WHERE
                 earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
-                AND earlier.state IN ('WAITING', 'LEASED')
+                AND earlier.state IN ('WAITING', 'LEASED', 'SET_ASIDE')
         )
     FOR NO KEY UPDATE OF b
 ),
