@@ -1,7 +1,8 @@
 """Random sequences of all that happens to jobs, on a real database, beside a model of DESIGN.md 4.
 
 People, workers and schedulers act by the program's own code. Several hands at once hold runs and single
-batches of them; some were lost long ago and do not know it. `ETL_STATE_MACHINE_EXAMPLES=2000` looks for longer.
+batches of them; some were lost long ago and do not know it.
+`ETL_STATE_MACHINE_EXAMPLES=2000` looks for longer.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from etl_core.store.queries import load
 from scheduler.duties.deadline import Deadline
 from scheduler.duties.rest import Rest
 from tests.lifecycle.state_machine.batches import BOTH, BatchesAct, batch_steps, stages
-from tests.lifecycle.state_machine.machine import Grounds, Hand, minutes, some
+from tests.lifecycle.state_machine.machine import BatchHand, Grounds, Hand, minutes, some
 from tests.lifecycle.state_machine.model import Run, places
 from tests.lifecycle.state_machine.people import PeopleAct
 from tests.lifecycle.state_machine.workers import steps
 
 _dispatch = load("dispatch")
 
-EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "40"))
 STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
 LOST_AFTER = 600.0
 REST = 300.0
@@ -104,7 +105,8 @@ class JobsAndRuns(PeopleAct, BatchesAct):
     @rule(which=some, late=steps, late_batch=batch_steps, then=steps, then_batch=batch_steps)
     def a_worker_is_lost(self, which: int, late: str, late_batch: str, then: str, then_batch: str) -> None:
         """One that holds something: silent until the sweep; another goes on; then the first comes back."""
-        held = [hand for hand in (*self.batch_hands, *self.hands) if hand.is_current]
+        hands: list[Hand | BatchHand] = [*self.batch_hands, *self.hands]
+        held = [hand for hand in hands if hand.is_current]
         if not held:
             return
         hand = held[which % len(held)]
@@ -134,7 +136,6 @@ class JobsAndRuns(PeopleAct, BatchesAct):
                 return
             self.silence(worker)
             self.sweep()
-            self.agree()
 
     @rule()
     def deadlines(self) -> None:
@@ -170,7 +171,7 @@ class JobsAndRuns(PeopleAct, BatchesAct):
             job.retry_count += 1
 
 
-@pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 600)  # what fails is made short for up to 300 s
 def test_jobs_and_runs_live_as_designed(postgres: EmbeddedServer, template_database: str) -> None:
     grounds = Grounds(postgres.url("postgres"), template_database)
 

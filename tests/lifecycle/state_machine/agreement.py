@@ -25,7 +25,10 @@ RUNS = """
 SELECT r.*, coalesce(b.batches, '[]') AS batches
 FROM job_runs AS r
 LEFT JOIN LATERAL (
-    SELECT jsonb_agg(to_jsonb(b) || jsonb_build_object('has_payload', p.run_id IS NOT NULL) ORDER BY b.seq) AS batches
+    SELECT
+        jsonb_agg(
+            to_jsonb(b) || jsonb_build_object('has_payload', p.run_id IS NOT NULL) ORDER BY b.seq
+        ) AS batches
     FROM run_batches AS b LEFT JOIN batch_payloads AS p ON b.run_id = p.run_id AND b.seq = p.seq
     WHERE b.run_id = r.id
 ) AS b ON true

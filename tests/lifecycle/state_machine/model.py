@@ -315,7 +315,7 @@ class World:
         return sorted(found, key=lambda pair: (pair[1].trigger != "manual", pair[1].ready_at, pair[1].id))
 
     def best_batch(self, stages: Collection[str], *, suspects: bool) -> tuple[Job, Run, int] | None:
-        """The waiting batch that a worker of these stages takes next: who loads takes heads of lanes alone."""
+        """The waiting batch that a worker of these stages takes next: who loads takes heads of lanes."""
         found = [
             (run.trigger != "manual", sum(b.state == "LEASED" for b in run.unloaded), batch.at, job, run, seq)
             for job, run in self.open_jobs()

@@ -74,7 +74,7 @@ class WorkersAct(Machine):
 
     @rule(which=some, carries=carries, lanes=lanes, work=work, end=ends)
     def works(self, which: int, carries: bool, lanes: list[str], work: list[str], end: str | None) -> None:
-        """One that holds a run, or claims one, stores and does more; without this most would come to nothing."""
+        """One that holds a run, or claims one, stores and more; without this most would come to nothing."""
         held = [hand for hand in self.hands if hand.is_current]
         if not held and not self.world.could_start():
             self.run_now(self.job(which))
