@@ -105,7 +105,10 @@ def timestamptz(value: Any) -> Staged:
     Finer fractions are cut off. Returned in UTC, `2024-05-01T12:00:00+00:00`.
     """
     if isinstance(value, str) and _TIME.fullmatch(value := value.strip()):
-        value = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+        if len(value) == 20 and moment.tzinfo is UTC:  # 2024-05-01T12:00:00Z says it all
+            return f"{value[:10]}T{value[11:19]}+00:00"
+        value = moment
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):

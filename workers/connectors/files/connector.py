@@ -121,9 +121,10 @@ class FilesConnector:
 
     def transform(self, stream: Stream, record: Record) -> Record:
         """A row of JSON values (see `values`); an empty field of delimited text is null."""
+        if self.config.record_format is Format.JSONL:
+            return record  # it holds JSON values already
         if self._converting is None or self._converting[0] is not stream:
-            from_json = self.config.record_format is Format.JSONL
-            made = {column.name: converter(column.type, from_json=from_json) for column in stream.columns}
+            made = {column.name: converter(column.type) for column in stream.columns}
             self._converting = (stream, made)
         converters = self._converting[1]
         nulls = self._nulls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,11 +21,20 @@ class JsonRows:
         self._key = config.key
 
     def records(self) -> Iterator[Record | Malformed]:
+        """Every record of the file."""
+        for record in self.records_but(lambda line: False):
+            if record is not None:
+                yield record
+
+    def records_but(self, known: Callable[[str], bool]) -> Iterator[Record | Malformed | None]:
+        """None for a line that is `known` to hold a record of no further interest."""
         lines = self._lines
         decode = msgspec.json.Decoder().decode
         lines.begin_record()
         for line in lines:
-            if not line.isspace():
+            if known(line):
+                yield None
+            elif not line.isspace():
                 try:
                     record = decode(line)
                 except (msgspec.MsgspecError, RecursionError) as error:

@@ -17,12 +17,15 @@ from workers.connectors.files.checkpoint import Bookmark
 from workers.connectors.files.config import FilesConfig, Format
 from workers.connectors.files.csv_rows import MOST_COLUMNS, CsvRows
 from workers.connectors.files.json_rows import JsonRows
+from workers.connectors.files.known_shape import KnownShape
 from workers.connectors.files.lines import LineReader
 from workers.connectors.files.locate import SourceFile
 from workers.connectors.files.malformed import Malformed
 from workers.connectors.files.reading import FileStat, OpenFile, open_file, reading_errors
-from workers.connectors.files.types import TextColumn, join_types, type_of_json
+from workers.connectors.files.types import STILL_FITS, TextColumn, join_types, type_of_json
 
+MOST_SHAPES = 100
+"""Making one costs as much as looking into a hundred lines: no use where the lines change all the time."""
 _SETTLED_NS = 2_000_000_000
 """A time of change younger than this proves nothing: another write may bear the same (coarse clocks, NFS)."""
 
@@ -126,12 +129,28 @@ def _learn_json(rows: JsonRows, config: FilesConfig, name: str) -> _Learned:
     columns: dict[str, ColumnType | None] = {}
     records = 0
     first_reject = None
-    for record in rows.records():
+    shape: KnownShape | None = None
+    shapes = 0
+
+    def is_known(line: str) -> bool:
+        return shape is not None and shape.holds(line)
+
+    for record in rows.records_but(is_known):
+        if record is None:
+            records += 1
+            continue
         if isinstance(record, Malformed):
             first_reject = first_reject or record
             continue
         records += 1
+        before = dict(columns)
         _learn_object(record, columns, config)
+        if columns != before:
+            shape = None
+        elif shape is None and shapes < MOST_SHAPES:
+            # Two alike: so may be those that follow.
+            shape = KnownShape(columns, config.columns, config.key)
+            shapes += 1
         if len(columns) > MOST_COLUMNS:
             raise Permanent(
                 f"{name}: more than {MOST_COLUMNS} different fields; are keys used as values? "
@@ -147,8 +166,8 @@ def _learn_object(record: Record, columns: dict[str, ColumnType | None], config:
             columns[name] = config.columns[name]
         elif value is None:
             columns.setdefault(name)
-        # Nothing widens jsonb.
-        elif known is not ColumnType.JSONB:
+        # Nothing widens jsonb; most values are of their column's type, which is cheaper to see than to infer.
+        elif known is None or not STILL_FITS[known](value):
             columns[name] = join_types(known, type_of_json(value), mixed=ColumnType.JSONB)
 
 

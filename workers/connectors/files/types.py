@@ -7,6 +7,7 @@ that very text could ("007", "+1" and " 1" are texts), and values of two kinds m
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -96,6 +97,19 @@ def type_of_json(value: Any) -> ColumnType:
         case str():
             return next((kind for kind in _IN_JSON_STRINGS if _PREDICATES[kind](value)), ColumnType.TEXT)
     return ColumnType.JSONB
+
+
+STILL_FITS: dict[ColumnType, Callable[[Any], bool]] = {
+    ColumnType.TEXT: lambda value: type(value) is str,
+    ColumnType.BIGINT: lambda value: type(value) is int and BIGINT_MIN <= value <= BIGINT_MAX,
+    ColumnType.NUMERIC: lambda value: type(value) is float or type(value) is int,
+    ColumnType.BOOLEAN: lambda value: type(value) is bool,
+    ColumnType.TIMESTAMPTZ: lambda value: type(value) is str and _is_timestamptz(value),
+    ColumnType.DATE: lambda value: type(value) is str and _is_date(value),
+    ColumnType.UUID: lambda value: type(value) is str and _is_uuid(value),
+    ColumnType.JSONB: lambda value: True,
+}
+"""Whether a JSON value, not null, leaves a column of that type as it is; cheaper than to infer and join."""
 
 
 def join_types(one: ColumnType | None, other: ColumnType | None, *, mixed: ColumnType) -> ColumnType | None:

@@ -94,10 +94,6 @@ def _json_in_text(value: Any) -> Any:
         raise ValueError from None
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
 _CONVERTERS: dict[ColumnType, Converter] = {
     ColumnType.TEXT: _text,
     ColumnType.BIGINT: _bigint,
@@ -106,12 +102,10 @@ _CONVERTERS: dict[ColumnType, Converter] = {
     ColumnType.DATE: _date,
     ColumnType.TIMESTAMPTZ: _timestamptz,
     ColumnType.UUID: _uuid,
-    ColumnType.JSONB: _as_it_is,
+    ColumnType.JSONB: _json_in_text,
 }
 
 
-def converter(kind: ColumnType, *, from_json: bool) -> Converter:
-    """The conversion into `kind`. A jsonb column of delimited text holds JSON written out."""
-    if kind is ColumnType.JSONB and not from_json:
-        return _json_in_text
+def converter(kind: ColumnType) -> Converter:
+    """The conversion of delimited text into `kind`; a jsonb column holds JSON written out."""
     return _CONVERTERS[kind]

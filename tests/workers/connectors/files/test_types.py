@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from etl_core.connector import ColumnType
 from tests.workers.connectors.files.delivering import deliver, read, table, types_of
+from workers.coercion import COERCERS
 from workers.connectors.files.types import join_types, type_of_json, type_of_text
 from workers.connectors.files.values import converter
 
@@ -64,7 +65,7 @@ _texts = st.one_of(
 @given(_texts)
 def test_what_is_inferred_can_be_converted(text: str) -> None:
     kind = type_of_text(text)
-    converted = converter(kind, from_json=False)(text)
+    converted = converter(kind)(text)
     if kind in {ColumnType.BIGINT, ColumnType.NUMERIC, ColumnType.TEXT}:
         assert str(converted) == text
 
@@ -76,12 +77,12 @@ def test_a_joined_type_holds_every_value(texts: list[str]) -> None:
         joined = join_types(joined, type_of_text(text), mixed=ColumnType.TEXT)
     assert joined is not None
     for text in texts:
-        converter(joined, from_json=False)(text)
+        converter(joined)(text)
 
 
 _json = st.recursive(
     st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _texts),
-    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(_texts, inner)),
     max_leaves=5,
 )
 
@@ -93,7 +94,7 @@ def test_a_joined_type_holds_every_json_value(values: list[object]) -> None:
         joined = join_types(joined, type_of_json(value), mixed=ColumnType.JSONB)
     assert joined is not None
     for value in values:
-        converter(joined, from_json=True)(value)
+        COERCERS[joined](value)
 
 
 async def test_a_late_value_widens_the_column(tmp_path: Path) -> None:
