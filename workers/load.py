@@ -16,9 +16,10 @@ from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import transform
-from workers.loader import walks
+from workers.loader import destination, walks
+from workers.loader.destination import Outcome
 from workers.loader.inference import Rehearsal, infer_columns, with_key
-from workers.loader.merge import LoadCounts, Staged, few_rows, load_at_once, merge, stage_rows
+from workers.loader.merge import Staged, few_rows, load_at_once, merge, stage_rows
 from workers.loader.piecewise import REFUSALS, first_line, load_piecewise, reject_row
 from workers.loader.quarantine import Quarantine
 from workers.loader.rejects import store_rejects
@@ -162,8 +163,12 @@ class Loader:
     async def _commit(
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
+        steps = walks.steps_of(self._tables, typed, batch.fragments)
+        tables = [table for table, _ in typed] + [step.table for step in steps]
+        elsewhere = tables[0].destination if tables else None  # of all tables of a job alike
         async with self._pool.acquire() as conn:
-            steps = walks.steps_of(self._tables, typed, batch.fragments)
+            if elsewhere is not None:
+                return await self._commit_elsewhere(conn, elsewhere, batch, typed, steps, piecewise=piecewise)
             if not piecewise and len(typed) == 1 and not steps:
                 table, rows = typed[0]
                 few = None if rows.rejects or _left_out(typed) else few_rows(table, rows)
@@ -201,32 +206,83 @@ class Loader:
     ) -> Counts:
         # COPY first, locks after: they are held only for the merge.
         staged = [] if piecewise else [await stage_rows(conn, table, rows) for table, rows in typed]
-        if (
-            await _leases.lock_leased_batch(
-                conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._run.worker_id
-            )
-            is None
-        ):
+        if not await self._hold(conn, batch):
             return await self._committed_before(conn, batch)
         await walks.hold(conn, self._run.job_id, steps)
-        loaded = LoadCounts()
-        rejects = [reject for _, rows in typed for reject in rows.rejects]
-        if piecewise:
-            await _loader.check_constraints_at_once(conn)
+        outcome = await self._merge(conn, batch, typed, staged)
+        outcome.deleted = await self._walk(conn, conn, batch, steps)
+        return await self._finish(conn, batch, typed, outcome)
+
+    async def _commit_elsewhere(
+        self,
+        conn: Connection,
+        reference: str,
+        batch: Batch,
+        typed: Sequence[tuple[TargetTable, TypedRows]],
+        steps: Sequence[walks.Step],
+        *,
+        piecewise: bool,
+    ) -> Counts:
+        """The order of it: `workers.loader.destination`."""
+        async with destination.lend(reference, conn) as there, conn.transaction():
+            if not await self._hold(conn, batch):
+                return await self._committed_before(conn, batch)
+            await walks.hold(conn, self._run.job_id, steps)
+            async with destination.turn(there, conn, batch.run_id, batch.seq, batch.lease) as turn:
+                if turn.outcome is None:
+                    staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
+                    outcome = await self._merge(there, batch, typed, staged)
+                    outcome.deleted = await self._walk(conn, there, batch, steps)
+                    await turn.write(outcome)
+                else:  # whoever held it before was lost in between
+                    outcome = turn.outcome
+                    await self._walk(conn, there, batch, steps)
+            return await self._finish(conn, batch, typed, outcome)
+
+    async def _hold(self, conn: Connection, batch: Batch) -> bool:
+        held = await _leases.lock_leased_batch(
+            conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._run.worker_id
+        )
+        return held is not None
+
+    async def _merge(
+        self,
+        there: Connection,
+        batch: Batch,
+        typed: Sequence[tuple[TargetTable, TypedRows]],
+        staged: Sequence[Staged],
+    ) -> Outcome:
+        """Merges what was staged; row by row, where they must be looked for, when nothing was."""
+        outcome = Outcome()
+        for stage in staged:
+            outcome.add(await merge(there, stage, run_id=batch.run_id, extracted_at=batch.stored_at))
+        if not staged and typed:
+            await _loader.check_constraints_at_once(there)
             for table, rows in typed:
                 pieces = await load_piecewise(
-                    conn, table, rows, run_id=batch.run_id, extracted_at=batch.stored_at
+                    there, table, rows, run_id=batch.run_id, extracted_at=batch.stored_at
                 )
-                loaded += pieces.counts
-                records = batch.records.get(rows.stream.name, ())
-                rejects += [reject_row(rows, place, why, records) for place, why in pieces.refused]
-        for stage in staged:
-            loaded += await merge(conn, stage, run_id=batch.run_id, extracted_at=batch.stored_at)
+                outcome.add(pieces.counts)
+                outcome.refused += [(rows.stream.name, place, why) for place, why in pieces.refused]
+        return outcome
+
+    async def _finish(
+        self,
+        conn: Connection,
+        batch: Batch,
+        typed: Sequence[tuple[TargetTable, TypedRows]],
+        outcome: Outcome,
+    ) -> Counts:
+        by_stream = {rows.stream.name: rows for _, rows in typed}
+        rejects = [reject for rows in by_stream.values() for reject in rows.rejects]
+        rejects += [
+            reject_row(by_stream[stream], place, why, batch.records.get(stream, ()))
+            for stream, place, why in outcome.refused
+        ]
         if rejects:
             await store_rejects(
                 conn, job_id=self._run.job_id, run_id=batch.run_id, seq=batch.seq, rejects=rejects
             )
-        deleted = await self._walk(conn, batch, steps) if steps else 0
         counts: Counts = await _loader.finish_load(
             conn,
             job_id=self._run.job_id,
@@ -234,23 +290,28 @@ class Loader:
             seq=batch.seq,
             fragments=list(batch.fragments),
             counts={
-                "rows_new": loaded.new,
-                "rows_changed": loaded.changed,
-                "rows_unchanged": loaded.unchanged + sum(rows.folded for _, rows in typed),
-                "rows_deleted": deleted,
+                "rows_new": outcome.new,
+                "rows_changed": outcome.changed,
+                "rows_unchanged": outcome.unchanged + sum(rows.folded for _, rows in typed),
+                "rows_deleted": outcome.deleted,
                 "rows_rejected": len(rejects),
                 **_left_out(typed),
             },
         )
         return counts
 
-    async def _walk(self, conn: Connection, batch: Batch, steps: Sequence[walks.Step]) -> int:
+    async def _walk(
+        self, conn: Connection, there: Connection, batch: Batch, steps: Sequence[walks.Step]
+    ) -> int:
         """Full refreshes: how many rows are gone from the source and were marked deleted."""
+        if not steps:
+            return 0
         elsewhere = await _loader.rejected_before_load(conn, run_id=batch.run_id, seq=batch.seq)
         deleted = 0
         for step in steps:
             deleted += await walks.take(
                 conn,
+                there,
                 self._run.job_id,
                 batch.run_id,
                 step,

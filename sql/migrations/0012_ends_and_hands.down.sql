@@ -1,5 +1,5 @@
 DROP VIEW ready_runs, blackouts, place_bars;
-DROP INDEX integrations_bound, etl_jobs_due_of_tenant;
+DROP INDEX integrations_bound, etl_jobs_due_of_tenant, etl_jobs_due_of_integration;
 DROP FUNCTION store_batch(
     bigint, integer, text, bigint, bigint, boolean, bigint, jsonb, jsonb, smallint, bytea, jsonb
 );

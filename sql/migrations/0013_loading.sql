@@ -37,3 +37,18 @@ COMMENT ON COLUMN walk_keys.partition IS 'Null: a page without a checkpoint, or 
 -- Hashes do not compress, and are only ever read as a whole.
 ALTER TABLE walk_keys ALTER COLUMN hashes SET STORAGE EXTERNAL;
 CREATE INDEX walk_keys_of_stream ON walk_keys (job_id, stream, partition);
+
+-- Destinations in another database.
+ALTER TABLE integrations
+    ADD COLUMN destination_url text CHECK (
+        destination_url ~ '^(env:.|file:/.|postgres(ql)?://([^:@/]*@)?[^@]*$)' AND destination_url !~* 'password='
+    );
+COMMENT ON COLUMN integrations.destination_url IS
+    'Another PostgreSQL that its rows go to: a reference (env:NAME, file:/path), or a URL without a password.';
+
+CREATE TABLE installation (
+    id uuid NOT NULL DEFAULT gen_random_uuid(),
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
+);
+COMMENT ON TABLE installation IS 'What other databases know this one by: two that load into one place are told apart.';
+INSERT INTO installation DEFAULT VALUES;

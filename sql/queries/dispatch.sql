@@ -51,9 +51,10 @@ CROSS JOIN (
 -- What is parked, paused or blacked out takes no room: its neighbours go on.
 -- Each tenant's due jobs are read in their order, those of an integration with a limit apart and no further than its
 -- room: neither the number of integrations counts nor that of all due.
--- Three things keep its plan when statistics are older than an outage (100 ms and more a claim otherwise, measured):
--- open runs are NOT IN, read once, not sought for each due job; the best are an array, sought by their key; and
--- `(SELECT now())` hides from the planner how few were due when it last looked.
+-- Four things keep its plan when statistics are older than an outage (100 ms and more a claim otherwise, measured):
+-- open runs are NOT IN, read once, not sought for each due job; the best are an array, sought by their key;
+-- `(SELECT now())` hides from the planner how few were due when it last looked; and due_at is compared in UTC, as in the
+-- two indexes made for this, or the planner may read all that is due for each tenant.
 WITH open_runs AS MATERIALIZED (
     SELECT j.integration_id, r.tenant_id
     FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
@@ -97,27 +98,29 @@ best AS MATERIALIZED (
         SELECT e.id, e.due_at, row_number() OVER (ORDER BY e.due_at, e.id) AS turn
         FROM (
             (
-                SELECT j.id, j.due_at
+                SELECT j.id, j.due_at AT TIME ZONE 'UTC' AS due_at
                 FROM etl_jobs AS j
-                WHERE j.tenant_id = t.id AND j.due_at <= (SELECT now())
+                WHERE j.tenant_id = t.id AND j.due_at IS NOT NULL
+                    AND j.due_at AT TIME ZONE 'UTC' <= (SELECT now() AT TIME ZONE 'UTC')
                     AND j.integration_id NOT IN (
                         SELECT r.integration_id FROM rooms AS r UNION ALL SELECT c.integration_id FROM closed AS c
                     )
                     AND j.id NOT IN (SELECT b.job_id FROM blackouts AS b WHERE b.job_id IS NOT NULL)
                     AND j.id NOT IN (SELECT o.job_id FROM job_runs AS o WHERE o.state IN ('QUEUED', 'RUNNING'))
-                ORDER BY j.due_at
+                ORDER BY j.due_at AT TIME ZONE 'UTC'
                 LIMIT greatest(0, t.room)
             )
             UNION ALL
             SELECT l.id, l.due_at
             FROM rooms AS r
             CROSS JOIN LATERAL (
-                SELECT j.id, j.due_at
+                SELECT j.id, j.due_at AT TIME ZONE 'UTC' AS due_at
                 FROM etl_jobs AS j
-                WHERE j.integration_id = r.integration_id AND j.due_at <= (SELECT now())
+                WHERE j.integration_id = r.integration_id AND j.due_at IS NOT NULL
+                    AND j.due_at AT TIME ZONE 'UTC' <= (SELECT now() AT TIME ZONE 'UTC')
                     AND j.id NOT IN (SELECT b.job_id FROM blackouts AS b WHERE b.job_id IS NOT NULL)
                     AND j.id NOT IN (SELECT o.job_id FROM job_runs AS o WHERE o.state IN ('QUEUED', 'RUNNING'))
-                ORDER BY j.due_at
+                ORDER BY j.due_at AT TIME ZONE 'UTC'
                 LIMIT greatest(0, least(r.room, t.room))
             ) AS l
             WHERE r.tenant_id = t.id

@@ -2,13 +2,15 @@
 
 -- name: loading_state(job_id)^
 -- All that a load must know of its tables, in one snapshot: the job as messages name it, how its integration takes new
--- fields, whether it goes on from earlier loads, and its registered tables, each with its shape as the catalog has it
--- now (null: gone): [{schema, table, stream, key, columns, shape: {columns: {name: type}, primary_key}}]. As text,
--- so that the same answer is known again without reading it.
+-- fields, the other database that they are in, if any, whether it goes on from earlier loads, and its registered tables,
+-- each with its shape as the catalog has it now (null: gone, or elsewhere):
+-- [{schema, table, stream, key, columns, shape: {columns: {name: type}, primary_key}}]. As text, so that the same answer
+-- is known again without reading it.
 SELECT
     j.job_name,
     t.name AS tenant,
     coalesce(i.schema_mode, 'evolve') AS schema_mode,
+    i.destination_url AS destination,
     EXISTS (
         SELECT FROM job_checkpoints AS c
         WHERE c.job_id = j.id AND (c.bookmark IS NOT NULL OR c.resume IS NOT NULL)
@@ -203,6 +205,16 @@ SET resume = excluded.resume, completed_at = excluded.completed_at, is_whole = s
 -- The keys of a page; null when some are not known.
 INSERT INTO walk_keys (job_id, stream, partition, hashes) VALUES (:job_id, :stream, :partition, :hashes);
 
+-- name: walk_hashes(job_id, stream)$
+-- All keys that the walks of a stream have seen, for another database; null when some are not known.
+SELECT
+    CASE
+        WHEN count(*) FILTER (WHERE k.hashes IS NULL) = 0
+            THEN coalesce(array_agg(h.hash) FILTER (WHERE h.hash IS NOT NULL), '{}')
+    END
+FROM walk_keys AS k LEFT JOIN LATERAL unnest(k.hashes) AS h (hash) ON true
+WHERE k.job_id = :job_id AND k.stream = :stream;
+
 -- name: end_walks(job_id, stream)!
 -- The walks of a stream have told what they could.
 WITH forgotten AS (
@@ -214,3 +226,25 @@ DELETE FROM stream_walks WHERE job_id = :job_id AND stream = :stream;
 -- name: rejected_before_load(run_id, seq)$
 -- How many records of a batch were rejected by extract, or by a transform of another worker.
 SELECT coalesce((counts ->> 'rows_rejected')::bigint, 0) FROM run_batches WHERE run_id = :run_id AND seq = :seq;
+
+-- name: origin_of_run(run_id)^
+-- A run and its job as another database knows them.
+SELECT r.uid AS run_uid, i.id::text || '/' || r.job_id AS job
+FROM job_runs AS r CROSS JOIN installation AS i
+WHERE r.id = :run_id;
+
+-- name: sessions_of_lost_workers()
+-- The names of the sessions that workers had in other databases and that were lost within a day.
+SELECT 'etl-worker/' || w.id || '@' || left(i.id::text, 8) AS session
+FROM workers AS w CROSS JOIN installation AS i
+WHERE w.lost_at > now() - interval '1 day';
+
+-- name: session_mark()$
+-- What sessions in other databases are marked with.
+SELECT '@' || left(i.id::text, 8) FROM installation AS i;
+
+-- name: end_sessions(names)$
+-- Ends sessions in this database by their names; how many.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid))
+FROM pg_stat_activity AS a
+WHERE a.application_name = ANY(:names::text []) AND a.datname = current_database();

@@ -14,11 +14,12 @@ from etl_core.connector import Record
 from etl_core.control.interventions import cancel
 from etl_core.control.jobs import run_now
 from etl_core.control.rejects import replay_rejects
+from etl_core.lifecycle.takeover import take_over
 from etl_core.models.reject import ReplaySelection
-from tests.support.jobs import PERSON
+from tests.support.jobs import PERSON, fall_silent
 from tests.workers.replaying import ALL, LOG, Hang, Replays, counts, make_replays, numbered
 from tests.workers.running import Hand
-from workers import replay
+from workers import extract, replay
 from workers.execution import Execution
 from workers.load import CannotLoad, Loader
 from workers.payload import encode_record
@@ -175,6 +176,48 @@ async def test_by_workers_of_one_stage_each(replays: Replays, other_worker: Hand
     assert (ended["state"], counts(ended)) == ("SUCCEEDED", {"extracted": 4, "new": 2, "rejected": 2})
     assert await replays.rejects("stream, count") == [("log", 2), ("things", 2)]
     assert await replays.rows("log") == [(1, "bad")]
+
+
+async def test_what_waits_to_be_loaded_is_not_read_again_by_the_next_holder(
+    replays: Replays, other_worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await replays.extract(
+        {"log": numbered(1, "bad")}, {"log": numbered(2, "bad")}, {"log": numbered(3, "bad")}
+    )
+    replays.source.bad = frozenset()
+    await replay_rejects(replays.db, replays.job_id, ALL, PERSON)
+    _, run = await replays.worker.claim()
+    hang = Hang(extract._leases.store_batch, at_call=3)
+    with monkeypatch.context() as patched:
+        patched.setattr(extract._leases, "store_batch", hang.before)
+        lost = Execution(replays.worker.pool, replays.worker.worker_id, run, carries=False)
+        working = asyncio.create_task(lost.carry_out())
+        await hang.reached.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    await fall_silent(replays.db, replays.worker.worker_id)
+    await take_over(replays.db, lost_after=10)
+
+    _, again = await other_worker.claim()
+    await Execution(other_worker.pool, other_worker.worker_id, again, carries=False).carry_out()
+    assert await other_worker.work_batches() == [1, 2, 3]
+    ended = await other_worker.row(again)
+    assert (ended["state"], counts(ended)) == ("SUCCEEDED", {"extracted": 3, "new": 3})
+    assert await replays.rows("log") == [(1, "bad"), (2, "bad"), (3, "bad")]
+
+
+async def test_versions_that_are_refused_as_one_are_not_replayed_once_more_by_the_same_run(
+    replays: Replays,
+) -> None:
+    await replays.extract(
+        {"things": [*numbered(1, "bad"), {"id": 1, "b": 2, "a": "bad"}, *numbered(2, "fine")]}
+    )
+    assert len(await replays.rejects()) == 2
+    replays.source.bad = frozenset()
+    await replays.db.execute("ALTER TABLE acme_made_up.things ADD CHECK (id <> 1)")
+    run = await replays.replay()
+    assert counts(run) == {"extracted": 2, "unchanged": 1, "rejected": 1}
+    assert await replays.rejects("payload, count") == [(b'{"id":1,"a":"bad","b":2}', 1)]
 
 
 async def test_a_replay_that_was_cancelled_is_replayed_by_the_next(

@@ -216,6 +216,34 @@ def test_records_of_one_key_are_folded_field_by_field() -> None:
     assert result.folded == 2
 
 
+def test_each_row_knows_its_record() -> None:
+    result = typed([{"id": 1}, {"id": "x"}, {"id": 2, "a": "old"}, {"id": 3}, {"id": 2, "a": "new"}])
+    assert result.origins == [0, -1, 3]
+    part = result.part(1, 3)
+    assert (part.rows, part.present, part.origins) == (result.rows[1:], result.present[1:], [-1, 3])
+    assert (part.rejects, part.folded) == ([], 0)
+    assert [result.record(at) for at in range(3)] == [{"id": 1}, {"id": 2, "a": "new"}, {"id": 3}]
+    assert [result.key(at) for at in range(3)] == [(1,), (2,), (3,)]
+    assert encode({"s": [one(T.JSONB, {"a": [1]}).record(0)]}) == encode({"s": [{"v": {"a": [1]}}]})
+
+
+def test_a_rejected_record_may_still_have_a_key() -> None:
+    stream = Stream("things", (*STREAM.columns, Column("n", T.BIGINT)), key=("a", "id"))
+    result = typed(
+        [
+            {"id": "7", "a": "x", "n": "many"},
+            {"id": 8, "a": "y", "b": "\x00"},
+            {"id": "none", "a": "x"},
+            {"a": "x", "n": "many"},
+            {"id": 1, "a": "refuse"},
+        ],
+        stream,
+    )
+    assert len(result.rejects) == 5
+    assert result.rejected_keys == [("x", 7), ("y", 8)]
+    assert result.rejects_without_key == 3
+
+
 def test_without_a_key_nothing_is_folded() -> None:
     assert len(typed([{"id": 1}, {"id": 1}], Stream("log", STREAM.columns))) == 2
 

@@ -1,6 +1,10 @@
 """Loads typed rows into destination tables of PostgreSQL.
 
-`tables` makes and widens them, `merge` brings rows in, `rejects` keeps what cannot be loaded.
+`tables` makes and widens them: `catalog` reads what stands, `schema_plan` decides, `inference` finds columns
+that nobody declared, `quarantine` keeps new fields out. `merge` brings rows in, `piecewise` finds those that
+the destination refuses, `rejects` keeps them. `walks` finds what is gone from a source that is read as a
+whole; `destination` loads into another database. All SQL is composed in `statements` and, for what other
+databases keep for us, `ledger_statements`.
 """
 
 from workers.loader.merge import LoadCounts, Staged, copy_rows, merge, retry_on_ddl, stage_rows

@@ -75,6 +75,8 @@ class JobTables:
     name: str
     """As messages name the job."""
     mode: SchemaMode
+    destination: str | None
+    """What leads to the other database that its tables are in; None: they are in this one."""
     has_checkpoint: bool
     registered_json: str
 
@@ -111,18 +113,19 @@ async def read_tables(conn: Connection, job_id: int) -> JobTables:
         job_id,
         f"{row['job_name']} (tenant {row['tenant']})",
         SchemaMode(row["schema_mode"]),
+        row["destination"],
         row["has_checkpoint"],
         row["tables"],
     )
 
 
-async def look_around(conn: Connection, places: Iterable[Place]) -> Surroundings:
-    """What the catalog says of these places, and who they belong to."""
+async def look_around(there: Connection, conn: Connection, places: Iterable[Place]) -> Surroundings:
+    """What the catalog of `there` says of these places, and who they belong to by the register in `conn`."""
     wanted = list(places)
     names = {"schema_names": [p.schema for p in wanted], "table_names": [p.name for p in wanted]}
     shapes: dict[Place, Shape | None] = {}
     schemas = set()
-    async for row in _loader.table_shapes(conn, **names):
+    async for row in _loader.table_shapes(there, **names):
         shapes[Place(row["schema_name"], row["table_name"])] = (
             None if row["shape"] is None else _SHAPE.decode(row["shape"])
         )

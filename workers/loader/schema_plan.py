@@ -67,10 +67,12 @@ def plan_tables(
     *,
     mode: SchemaMode,
     inferred: Mapping[str, Sequence[Column]],
+    fresh: frozenset[str] = frozenset(),
 ) -> Plan:
     """What makes the tables such that the streams can be loaded.
 
-    `inferred` are columns, by stream, that records have been found to need.
+    `inferred` are columns, by stream, that records have been found to need; tables of `fresh` streams may be
+    registered and not there yet.
 
     Raises:
         Permanent: a table is another's, is gone, was changed by hand, or a column cannot become what the
@@ -81,7 +83,10 @@ def plan_tables(
     for stream in streams:
         row = registered.get(stream.name)
         table = _target(places[stream.name], stream, row, inferred.get(stream.name))
-        _plan_table(plan, job, table, row, around=around, mode=mode)
+        if job.destination:
+            table = replace(table, destination=job.destination)
+        may_be_gone = not job.has_checkpoint or stream.name in fresh
+        _plan_table(plan, job, table, row, around=around, mode=mode, may_be_gone=may_be_gone)
     missing = {table.schema for table in plan.tables.values() if table.is_made} - around.schemas
     plan.statements[:0] = [statements.create_schema(schema) for schema in sorted(missing)]
     return plan
@@ -95,12 +100,13 @@ def _plan_table(
     *,
     around: Surroundings,
     mode: SchemaMode,
+    may_be_gone: bool,
 ) -> None:
     place = Place(table.schema, table.name)
     shape = around.shapes[place]
     if row is None:
         _refuse_what_is_not_ours(job, table, shape, around.owners.get(place))
-    elif shape is None and job.has_checkpoint:
+    elif shape is None and not may_be_gone:
         raise Permanent(
             f"table {table} of job {job.name} is gone, but the job's checkpoint goes on behind it: restore "
             "the table, or clear the checkpoint (`etl-tui checkpoint clear`) so that all is loaded again"

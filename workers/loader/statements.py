@@ -243,15 +243,18 @@ def key_hashes(table: TargetTable) -> str:
 
 _SEEN: Final = """pages AS (SELECT k.hashes FROM walk_keys AS k WHERE k.job_id = $1 AND k.stream = $2),
 seen AS MATERIALIZED (SELECT DISTINCT h.hash FROM pages CROSS JOIN unnest(pages.hashes) AS h (hash))"""
+_SEEN_ELSEWHERE: Final = """pages AS (SELECT $1::bigint[] AS hashes, $2::text AS stream),
+seen AS MATERIALIZED (SELECT DISTINCT h.hash FROM pages CROSS JOIN unnest(pages.hashes) AS h (hash))"""
 
 
 def count_unseen(table: TargetTable) -> str:
     """$1 is the job, $2 the stream. Returns (live, unseen, seen, is_known).
 
-    Rows that are not deleted; those of them whose key no walk saw; the keys seen; whether those are all.
+    Rows that are not deleted; those of them whose key no walk saw; the keys seen; whether those are all. In
+    another database $1 are the hashes of the keys seen, for the ledger of walks is not there.
     """
     return f"""
-WITH {_SEEN}
+WITH {_SEEN_ELSEWHERE if table.destination else _SEEN}
 SELECT
     count(*) AS live,
     count(*) FILTER (WHERE seen.hash IS NULL) AS unseen,
@@ -262,11 +265,11 @@ WHERE t._deleted_at IS NULL"""
 
 
 def delete_unseen(table: TargetTable) -> str:
-    """$1 is the job, $2 the stream, $3 the run. Marks the unseen rows deleted, in the order of the key."""
+    """$1 and $2 as before, $3 is the run. Marks the unseen rows deleted, in the order of the key."""
     keys = ", ".join(f"t.{quote(name)}" for name in table.key)
     same = " AND ".join(f"t.{quote(name)} = gone.{quote(name)}" for name in table.key)
     return f"""
-WITH {_SEEN},
+WITH {_SEEN_ELSEWHERE if table.destination else _SEEN},
 gone AS MATERIALIZED (
     SELECT {keys} FROM {qualified(table)} AS t
     WHERE

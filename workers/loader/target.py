@@ -37,6 +37,8 @@ class TargetTable:
     """Fields that the stream itself declares; its others are inferred."""
     is_made: bool = True
     """False: the columns of its stream are inferred, and no record has come yet."""
+    destination: str | None = None
+    """What leads to the other database that it is in, as its integration has it."""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"

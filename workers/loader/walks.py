@@ -75,10 +75,18 @@ async def hold(conn: Connection, job_id: int, steps: Sequence[Step]) -> None:
 
 
 async def take(
-    conn: Connection, job_id: int, run_id: int, step: Step, *, knows_all: bool, allow_deletions: bool
+    conn: Connection,
+    there: Connection,
+    job_id: int,
+    run_id: int,
+    step: Step,
+    *,
+    knows_all: bool,
+    allow_deletions: bool,
 ) -> int:
     """Takes a step in the load's transaction, before its checkpoint moves; how many rows it marked deleted.
 
+    `there` is where the rows are: `conn`, or another database, in a transaction that commits first.
     `knows_all` is False when records of the batch were rejected whose keys are not known.
 
     Raises:
@@ -95,7 +103,7 @@ async def take(
             whole[partition] = True
         else:
             whole[partition] = was["goes_on"] and was["is_whole"]
-    hashes = await _hashes(conn, step)
+    hashes = await _hashes(there, step)
     knows_all = knows_all and hashes is not None
     only = step.fragments[0]["partition"] if len(step.fragments) == 1 else None
     if hashes:
@@ -117,7 +125,9 @@ async def take(
         return 0
     deleted = 0
     if all(whole[name] for name in ended) and all(before[name]["is_whole"] for name in others):
-        deleted = await _delete_unseen(conn, step.table, run_id, job_id, allow_deletions=allow_deletions)
+        deleted = await _delete_unseen(
+            conn, there, step.table, run_id, job_id, allow_deletions=allow_deletions
+        )
     await _loader.end_walks(conn, **walk)
     return deleted
 
@@ -137,10 +147,18 @@ async def _hashes(conn: Connection, step: Step) -> list[int] | None:
 
 
 async def _delete_unseen(
-    conn: Connection, table: TargetTable, run_id: int, job_id: int, *, allow_deletions: bool
+    conn: Connection,
+    there: Connection,
+    table: TargetTable,
+    run_id: int,
+    job_id: int,
+    *,
+    allow_deletions: bool,
 ) -> int:
     stream = table.stream.name
-    found = await conn.fetchrow(statements.count_unseen(table), job_id, stream)
+    # Elsewhere what was seen must be sent along: 8 bytes a key.
+    ledger = job_id if there is conn else await _loader.walk_hashes(conn, job_id=job_id, stream=stream)
+    found = await there.fetchrow(statements.count_unseen(table), ledger, stream)
     if found is None or not found["unseen"] or not found["is_known"]:
         return 0
     live, unseen = found["live"], found["unseen"]
@@ -155,5 +173,5 @@ async def _delete_unseen(
             f"than {MOST_GONE:.0%} are deleted only when a person allows it: run the job with the option "
             "allow_deletions: true, once it is clear that they are really gone"
         )
-    await conn.execute(statements.delete_unseen(table), job_id, stream, run_id)
+    await there.execute(statements.delete_unseen(table), ledger, stream, run_id)
     return int(unseen)
