@@ -29,6 +29,7 @@ from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
 from workers.payload import READABLE, decode, decoded_size
 from workers.progress import Progress
+from workers.replay import replaying
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
@@ -133,6 +134,7 @@ class Execution:
             job=f"{run.tenant}/{run.job_name}",
             with_secrets=True,
         )
+        connector = replaying(self._pool, run, self._worker_id, connector)
         extractor = Extractor(self._pool, run, self._worker_id, connector, carries=self._carries)
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()
@@ -185,8 +187,10 @@ class Execution:
                 is None
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
+            # Before the checkpoint: a batch that another loads in between is then in both, not in neither.
+            unloaded = [row async for row in _leases.list_unloaded_fragments(conn, run_id=run.id)]
             checkpoint = await self._checkpoint(conn, extractor)
-            async for row in _leases.list_unloaded_fragments(conn, run_id=run.id):
+            for row in unloaded:
                 for f in row["fragments"]:
                     checkpoint[f["stream"], f["partition"]] = up_to_date(
                         extractor.connector, f, f.get("version", 1)

@@ -95,7 +95,8 @@ class StageLoop:
             return
         await self._bell.pause()
         try:
-            await asyncio.wait({ended, *self._working}, return_when=asyncio.FIRST_COMPLETED)
+            if len(self._working) >= self._slots:  # pausing takes its time: some may have ended meanwhile
+                await asyncio.wait({ended, *self._working}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._bell.resume()
 

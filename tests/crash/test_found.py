@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-import pytest
-
 from etl_core.lifecycle.takeover import take_over
 from etl_core.store.database import Connection, connect
 from tests.support.jobs import eventually, fall_silent, load_batch, store_batch
@@ -22,7 +20,6 @@ BEHIND_THE_FIRST = {
 }
 
 
-@pytest.mark.xfail(reason="the checkpoint is read before the batches that are not loaded", strict=True)
 async def test_a_batch_loaded_while_its_run_is_taken_up_is_not_extracted_again(
     db: Connection, database_url: str
 ) -> None:
@@ -92,7 +89,6 @@ class _Piece:
         return
 
 
-@pytest.mark.xfail(reason="the loop waits for work that has ended", strict=True)
 async def test_work_that_ends_while_the_bell_is_paused_frees_its_slot() -> None:
     bell = _SlowBell()
     claimed: list[_Piece] = []
