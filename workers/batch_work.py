@@ -59,6 +59,7 @@ class ClaimedBatch:
     integration_type: str | None
     config: dict[str, Any] | None
     streams: list[Any] | None
+    options: dict[str, Any]
     worker_id: int
 
     @property

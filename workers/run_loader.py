@@ -33,7 +33,7 @@ class RunLoader:
         """Raises: Permanent, Transient as `workers.loader.tables.ensure_tables`; PASSING."""
         if self._loader is None:
             tables = await step_retries.on(PASSING)(self._ensure)
-            self._loader = Loader(self._pool, self._run, self._connector, tables)
+            self._loader = Loader(self._pool, self._run, self._connector, tables, options=self._run.options)
         return self._loader
 
     async def load(self, batch: Batch) -> Counts:

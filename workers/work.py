@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Protocol
 
 
 class Held(NamedTuple):
@@ -49,3 +49,7 @@ class JobInHand(Protocol):
 
     @property
     def job_name(self) -> str: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What a person asked of the run."""
