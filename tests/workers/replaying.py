@@ -14,16 +14,13 @@ from etl_core.connector import Column, ColumnType, ExtractContext, Fragment, Pag
 from etl_core.connector import Reject as Torn
 from etl_core.control.rejects import replay_rejects
 from etl_core.errors import BadRecord
-from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.models.reject import ReplaySelection
 from etl_core.store.database import Connection
 from tests.support.jobs import PERSON
 from tests.workers.running import Hand
-from workers import execution, run_connector
+from workers import run_connector
 from workers.connectors.synthetic import SyntheticConnector
 from workers.execution import Execution
-from workers.extract import Extractor
-from workers.replay import replaying
 
 T = ColumnType
 COLUMNS = (Column("id", T.BIGINT), Column("a", T.TEXT), Column("b", T.JSONB))
@@ -94,20 +91,9 @@ class Replays:
 
 async def make_replays(worker: Hand, monkeypatch: pytest.MonkeyPatch) -> Replays:
     """A job of the worker's tenant, its source given no page yet."""
-    wire(monkeypatch)
     source: type[Source] = type("Source", (Source,), {})
     monkeypatch.setattr(run_connector, "find_connector", lambda _: source)
     return Replays(worker, await worker.make_job(), source)
-
-
-def wire(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run with the option is a replay."""
-
-    class Replaying(Extractor):
-        def __init__(self, pool: Any, run: ClaimedRun, worker_id: int, connector: Any, **named: Any) -> None:
-            super().__init__(pool, run, worker_id, replaying(pool, run, worker_id, connector), **named)
-
-    monkeypatch.setattr(execution, "Extractor", Replaying)
 
 
 def counts(run: asyncpg.Record) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,8 @@ from etl_core.control.jobs import run_now
 from etl_core.control.rejects import replay_rejects
 from etl_core.lifecycle.takeover import take_over
 from etl_core.models.reject import ReplaySelection
-from tests.support.jobs import PERSON, fall_silent
+from etl_core.store.database import Connection
+from tests.support.jobs import PERSON, eventually, fall_silent
 from tests.workers.replaying import ALL, LOG, Hang, Replays, counts, make_replays, numbered
 from tests.workers.running import Hand
 from workers import extract, replay
@@ -207,14 +209,23 @@ async def test_what_waits_to_be_loaded_is_not_read_again_by_the_next_holder(
 
 
 async def test_versions_that_are_refused_as_one_are_not_replayed_once_more_by_the_same_run(
-    replays: Replays,
+    replays: Replays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await replays.extract(
-        {"things": [*numbered(1, "bad"), {"id": 1, "b": 2, "a": "bad"}, *numbered(2, "fine")]}
-    )
+    read = replay._rejects.read_replay_page
+    is_loaded = "SELECT count(*) = 1 FROM run_batches WHERE lane = $1 AND state = 'LOADED'"
+
+    async def read_late(conn: Connection, **named: Any) -> AsyncIterator[Any]:
+        if named["seq"] == 2:
+            await eventually(lambda: replays.db.fetchval(is_loaded, REPLAY_LANE))
+        async for row in read(conn, **named):
+            yield row
+
+    records: list[Record] = [{"id": 1, "a": "bad"}, {"id": 1, "b": 2, "a": "bad"}, {"id": 2, "a": "fine"}]
+    await replays.extract({"things": records})
     assert len(await replays.rejects()) == 2
     replays.source.bad = frozenset()
     await replays.db.execute("ALTER TABLE acme_made_up.things ADD CHECK (id <> 1)")
+    monkeypatch.setattr(replay._rejects, "read_replay_page", read_late)
     run = await replays.replay()
     assert counts(run) == {"extracted": 2, "unchanged": 1, "rejected": 1}
     assert await replays.rejects("payload, count") == [(b'{"id":1,"a":"bad","b":2}', 1)]
