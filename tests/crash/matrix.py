@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import structlog
 
 from etl_core.store import embedded
 from etl_core.store.database import connect
@@ -175,6 +178,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name holds this")
     parser.add_argument("--transport", choices=("postgres", "amqp"), action="append")
     args = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     # Right under /tmp: as root the embedded server must get into it.
     folder = Path(tempfile.mkdtemp(prefix="etl-crash-", dir="/tmp"))
     folder.chmod(0o755)
