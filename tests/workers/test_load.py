@@ -96,6 +96,16 @@ async def test_a_lane_is_not_overtaken(loading: Loading, rows: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 1000])
+async def test_a_lane_that_has_ended_is_not_gone_on_with(loading: Loading, rows: int) -> None:
+    await loading.store({"things": things(1)}, 1)
+    second = await loading.store({"things": things(*range(rows))}, 2)
+    await loading.db.execute("UPDATE run_batches SET state = 'SET_ASIDE' WHERE seq = 1")
+    with pytest.raises(Fenced):
+        await loading.loader.load(second)
+    assert await loading.rows() == []
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
 async def test_a_load_whose_answer_was_lost_is_not_done_twice(loading: Loading, rows: int) -> None:
     batch = await loading.store({"log": things(*range(rows))})
     counts = await loading.loader.load(batch)

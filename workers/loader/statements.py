@@ -8,11 +8,14 @@ parameters, never text. Fixed statements are in `sql/queries/loader.sql`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from etl_core.connector import ColumnType
+from etl_core.store.queries import load
 from workers.loader.target import TargetColumn, TargetTable
 
 STAGED_TYPES: Final[dict[ColumnType, str]] = {
@@ -179,18 +182,7 @@ def load_at_once(table: TargetTable, columns: Sequence[TargetColumn], *, partial
         _merged(table, columns, source, partial=partial) if table.key else _appended(table, columns, source)
     )
     return f"""
-WITH held AS MATERIALIZED (
-    SELECT b.run_id, b.seq FROM run_batches AS b
-    WHERE
-        b.run_id = $2::bigint AND b.seq = $3 AND b.lease = $4 AND b.worker_id = $5 AND b.state = 'LEASED'
-        AND NOT EXISTS (
-            SELECT FROM run_batches AS earlier
-            WHERE
-                earlier.run_id = b.run_id AND earlier.lane = b.lane AND earlier.seq < b.seq
-                AND earlier.state IN ('WAITING', 'LEASED', 'SET_ASIDE')
-        )
-    FOR NO KEY UPDATE OF b
-),
+WITH held AS MATERIALIZED ({_held()}),
 {loaded},
 counted AS ({_COUNTS}),
 moved AS (
@@ -207,7 +199,7 @@ moved AS (
         updated_at = now()
 ),
 dropped AS (
-    DELETE FROM batch_payloads AS p USING held WHERE p.run_id = held.run_id AND p.seq = held.seq
+    DELETE FROM batch_payloads AS p USING held WHERE p.run_id = $2::bigint AND p.seq = held.seq
 )
 UPDATE run_batches AS b
 SET state = 'LOADED', stage = 'load', loaded_at = now(),
@@ -219,8 +211,15 @@ SET state = 'LOADED', stage = 'load', loaded_at = now(),
         'rows_rejected', coalesce((b.counts ->> 'rows_rejected')::bigint, 0)
     )
 FROM held CROSS JOIN counted
-WHERE b.run_id = held.run_id AND b.seq = held.seq
+WHERE b.run_id = $2::bigint AND b.seq = held.seq
 RETURNING b.counts"""
+
+
+@cache
+def _held() -> str:
+    """`lock_leased_batch` itself, so that both ways hold a batch by the same rule; its $1 is our $2."""
+    text: str = load("leases").lock_leased_batch.sql
+    return re.sub(r"\$(\d)", lambda number: f"${int(number[1]) + 1}", text.strip().rstrip(";"))
 
 
 # Walks
