@@ -18,12 +18,18 @@ log = structlog.get_logger()
 async def mend_contradictions(conn: Connection) -> list[int]:
     """Jobs RUNNING without an open run, open runs whose job is not RUNNING; the ids of the jobs mended."""
     async with conn.transaction():
-        alone = [row["id"] async for row in _settle.mend_running_without_run(conn)]
+        ended = [row async for row in _settle.mend_running_without_run(conn)]
+        alone = [row["id"] for row in ended]
         hidden = [row["id"] async for row in _settle.mend_open_run_without_running(conn)]
         for job_id in alone + hidden:
             found = "RUNNING without a run" if job_id in alone else "an open run without RUNNING"
             log.warning("contradiction mended", job=job_id, found=found)
             await record_event(conn, "mend", Actor("sweep"), job_id=job_id, found=found)
+        for row in ended:
+            if row["switched_off"]:
+                await record_event(
+                    conn, "switched_off", Actor("etl-tui"), job_id=row["id"], reason=row["off_reason"]
+                )
     return alone + hidden
 
 

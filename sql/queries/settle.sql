@@ -70,18 +70,22 @@ WHERE r.state IN ('QUEUED', 'RUNNING') AND r.extract_done
     );
 
 -- name: mend_running_without_run()
--- A RUNNING job without an open run is a contradiction: FAILED, so that it is tried again and somebody sees it.
-UPDATE etl_jobs AS j
-SET status = 'FAILED', last_run_finished_at = now(), error_kind = 'internal', retry_count = retry_count + 1,
-    error_message = 'the job was RUNNING without a run; mended by the scheduler, it will be tried again'
-WHERE j.id IN (
-    SELECT m.id FROM etl_jobs AS m
+-- A RUNNING job without an open run is a contradiction: FAILED, so that it is tried again and somebody sees it; at
+-- max_failures it is switched off, as after any failure.
+WITH alone AS MATERIALIZED (
+    SELECT m.id, m.active
+    FROM etl_jobs AS m
     WHERE m.status = 'RUNNING'
         AND NOT EXISTS (SELECT FROM job_runs AS r WHERE r.job_id = m.id AND r.state IN ('QUEUED', 'RUNNING'))
     FOR NO KEY UPDATE OF m SKIP LOCKED
 )
-AND NOT EXISTS (SELECT FROM job_runs AS r WHERE r.job_id = j.id AND r.state IN ('QUEUED', 'RUNNING'))
-RETURNING j.id;
+
+SELECT alone.id, alone.active AND NOT ended.active AS switched_off, ended.off_reason
+FROM alone
+CROSS JOIN LATERAL finish_job(
+    alone.id, false, 'internal',
+    'the job was RUNNING without a run; mended by the scheduler, it will be tried again', NULL
+) AS ended;
 
 -- name: mend_open_run_without_running()
 -- An open run whose job is not RUNNING: the run is the truth, the job shows it.

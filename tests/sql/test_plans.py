@@ -64,10 +64,10 @@ OPEN_RUNS = ("job_runs_ready", "job_runs_open_of_tenant", "job_runs_one_open")
 """Each holds open runs alone, of which there are few."""
 
 HOT = (
-    Hot("dispatch", "claim_due", ("8",), "etl_jobs_due"),
+    Hot("dispatch", "claim_due", ("8",), "etl_jobs_due_of_tenant"),
     Hot("dispatch", "seconds_to_next_due", (), "etl_jobs_next_due"),
     Hot("dispatch", "claim_capacity", ("10",), OPEN_RUNS),
-    Hot("dispatch", "take_runs", ("1", "4", "NULL"), OPEN_RUNS),
+    Hot("dispatch", "take_runs", ("NULL", "1", "4"), OPEN_RUNS),
     Hot(
         "leases",
         "claim_batch",
