@@ -251,7 +251,7 @@ class BatchWork:
         async with self._pool.acquire() as conn, conn.transaction():
             job = await _leases.lock_job_of_run(conn, run_id=run_id)
             await _leases.lock_run(conn, run_id=run_id)
-            held = await _leases.lock_leased_batch(
+            held = await _leases.lock_held_batch(
                 conn, worker_id=self._batch.worker_id, **self._held._asdict()
             )
             if held is None:

@@ -27,7 +27,7 @@ from workers.checkpoint_form import from_legacy, up_to_date
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
-from workers.payload import READABLE, decode, decoded_size
+from workers.payload import RECORDS, decode, decoded_size
 from workers.progress import Progress
 from workers.replay import replaying
 from workers.rings import Rings
@@ -203,7 +203,7 @@ class Execution:
             leftovers = [
                 row
                 async for row in _leases.adopt_batches(
-                    conn, run_id=run.id, worker_id=self._worker_id, formats=READABLE
+                    conn, run_id=run.id, worker_id=self._worker_id, formats=RECORDS
                 )
             ]
         if leftovers:

@@ -27,7 +27,9 @@ RAW_ASCII = b"\x02"
 
 TYPED = b"\x03"
 """Typed rows of a transform worker that does not load (`workers.typed_payload`)."""
-READABLE = [RAW[0], RAW_ASCII[0], TYPED[0]]
+RECORDS = [RAW[0], RAW_ASCII[0]]
+"""Versions that hold records as they were extracted: what the holder of a run can take up."""
+READABLE = [*RECORDS, TYPED[0]]
 """Versions that this program reads: it takes no batch of another."""
 
 MAX_BYTES = 256 * 1024 * 1024

@@ -83,7 +83,7 @@ async def _free(conn: Connection, run_id: int, takeover: Takeover) -> None:
             and holder["is_gone"]
             and not (run["worker_id"] is None and run["extract_done"])
         ):
-            charged_already = any(batch["is_charged"] for batch in batches)
+            charged_already = any(b["is_charged"] and b["worker_id"] == run["worker_id"] for b in batches)
             await _free_run(conn, run, holder, takeover, charged_already=charged_already)
         if batches:
             takeover.freed_batches.append(run_id)

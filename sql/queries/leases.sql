@@ -33,6 +33,12 @@ WHERE
     )
 FOR NO KEY UPDATE OF b;
 
+-- name: lock_held_batch(run_id, seq, lease, worker_id)$
+-- Holds the batch if this worker still has it under this lease, wherever in its lane it is; null when it was fenced.
+SELECT seq FROM run_batches
+WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
+FOR NO KEY UPDATE;
+
 -- name: store_batch(run_id, seq, lane, lease, worker_id, carry, bytes, counts, fragments, format, payload, streams)^
 -- A page becomes a batch; no row when this worker does not hold the run under this lease, or the batch is there already.
 SELECT * FROM store_batch(
@@ -287,7 +293,9 @@ WHERE id = :run_id;
 -- Batches whose worker is lost, stopped or forgotten wait for another; one that a lost worker had in hand is charged.
 -- The caller holds job and run.
 WITH gone AS MATERIALIZED (
-    SELECT b.seq, w.host, w.pid, coalesce(w.lost_at IS NOT NULL AND b.in_hand_since IS NOT NULL, false) AS is_charged
+    SELECT
+        b.seq, b.worker_id, w.host, w.pid,
+        coalesce(w.lost_at IS NOT NULL AND b.in_hand_since IS NOT NULL, false) AS is_charged
     FROM run_batches AS b LEFT JOIN workers AS w ON b.worker_id = w.id
     WHERE b.run_id = :run_id AND b.state = 'LEASED'
         AND (w.id IS NULL OR w.lost_at IS NOT NULL OR w.stopped_at IS NOT NULL)
@@ -298,7 +306,7 @@ SET state = 'WAITING', lease = b.lease + 1, worker_id = NULL, in_hand_since = NU
     attempts = b.attempts + gone.is_charged::integer
 FROM gone
 WHERE b.run_id = :run_id AND b.seq = gone.seq AND b.state = 'LEASED' -- it may have been loaded before the lock was ours
-RETURNING b.seq, b.lane, b.stage, b.attempts, gone.is_charged, gone.host, gone.pid;
+RETURNING b.seq, b.lane, b.stage, b.attempts, gone.is_charged, gone.worker_id, gone.host, gone.pid;
 
 -- name: find_batch(run_id, seq)^
 -- A stored batch, if there is one: what a step whose COMMIT was not answered looks for.

@@ -12,6 +12,7 @@ import pytest
 from etl_core.broker.protocol import STAGES, Stage
 from etl_core.connector import Page
 from etl_core.control.interventions import cancel
+from etl_core.errors import ErrorKind
 from etl_core.lifecycle.mend import settle_forgotten
 from etl_core.lifecycle.takeover import take_over
 from etl_core.store.database import Connection
@@ -281,3 +282,55 @@ async def test_nothing_is_added_to_a_lane_while_it_ends(worker: Hand, other_work
         await transaction.commit()
     assert await storing is None
     assert await batches(worker.db, "seq, state") == [(1, "SET_ASIDE"), (2, "DISCARDED")]
+
+
+async def extract_some(worker: Hand, *, cut_off: bool) -> None:
+    """A worker that serves extract alone stores a few pages; then it gives the run back, or is cut off."""
+    _, run = await worker.start(await worker.make_job(records=40, page_size=10, delay_ms=20))
+    extracting = Execution(worker.pool, worker.worker_id, run, carries=False)
+    task = asyncio.create_task(extracting.carry_out())
+    await eventually(lambda: worker.db.fetchval("SELECT count(*) >= 1 FROM run_batches"))
+    if cut_off:
+        task.cancel()
+    extracting.give_way()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_typed_rows_are_left_to_those_who_load_them(worker: Hand, other_worker: Hand) -> None:
+    """Whoever takes the run up carries on records alone."""
+    await extract_some(worker, cut_off=False)
+    await other_worker.work_batches(TRANSFORM)
+    execution, _ = await worker.claim()
+    await execution.carry_out()
+    await other_worker.work_batches()
+    assert (await one(worker.db, "SELECT state FROM job_runs"))["state"] == "SUCCEEDED"
+    await worker.expect_rows(40)
+
+
+async def test_a_batch_fails_its_run_wherever_in_its_lane_it_is(worker: Hand, other_worker: Hand) -> None:
+    await extract_only(worker, await worker.make_job(records=20, page_size=10))
+    async with in_hand(worker, TRANSFORM), in_hand(other_worker, TRANSFORM) as second:
+        await second._fail_run(ErrorKind.PERMANENT, "made up")
+    assert (await one(worker.db, "SELECT state FROM job_runs"))["state"] == "FAILED"
+
+
+async def test_what_is_before_a_batch_that_is_set_aside_is_loaded(worker: Hand, hands: Any) -> None:
+    await extract_only(worker, await worker.make_job(records=30, page_size=10))
+    await worker.db.execute("UPDATE run_batches SET attempts = 2 WHERE seq = 2")
+    victim = await hands()
+    async with in_hand(worker, TRANSFORM), in_hand(victim, TRANSFORM) as second:
+        assert [held.seq for held in second.holds] == [2]
+        await fall_silent(worker.db, victim.worker_id)
+        await take_over(worker.db, lost_after=10)
+        assert await batches(worker.db, "state") == [("LEASED",), ("SET_ASIDE",), ("DISCARDED",)]
+
+
+async def test_of_two_lost_at_once_each_is_charged_to_what_it_held(worker: Hand, hands: Any) -> None:
+    await extract_some(worker, cut_off=True)
+    victim = await hands()
+    async with in_hand(victim):
+        for lost in (victim, worker):
+            await fall_silent(worker.db, lost.worker_id)
+        await take_over(worker.db, lost_after=10)
+    assert (await one(worker.db, "SELECT losses FROM job_runs"))["losses"] == 1
+    assert (await batches(worker.db, "attempts"))[0] == (1,)
