@@ -101,11 +101,13 @@ class BatchWork:
         self._pool = pool
         self._batch = batch
         self._loads = Stage.LOAD in stages
+        self._is_done = False
         self._rings = rings
 
     @property
     def holds(self) -> Collection[Held]:
-        return (Held(self._batch.run_id, self._batch.seq, self._batch.lease),)
+        """Nothing once it is loaded or passed on: what is left is to settle the run."""
+        return () if self._is_done else (self._held,)
 
     @property
     def is_suspect(self) -> bool:
@@ -158,16 +160,16 @@ class BatchWork:
             await self._from_records(payload)
 
     async def _load_typed(self, typed: list[TypedRows], payload: bytes) -> None:
-        loader = RunLoader(self._pool, self._batch, None, [rows.stream for rows in typed])
+        # All streams of the run: the last page of a walk may be empty.
+        loader = RunLoader(self._pool, self._batch, None, self._streams())
         carried = self._carried(payload, {})
         await loader.load_rows(carried, typed)
+        self._is_done = True
         self._count(Stage.LOAD, {rows.stream.name: len(rows) + rows.folded for rows in typed}, carried.size)
         await self._settle()
 
     async def _from_records(self, payload: bytes) -> None:
         batch = self._batch
-        if batch.streams is None:
-            raise Permanent("the streams of this run are not known: it was stored by an older program")
         connector = connector_for(
             batch.integration_type,
             batch.config,
@@ -175,17 +177,23 @@ class BatchWork:
             job=f"{batch.tenant}/{batch.job_name}",
             with_secrets=False,
         )
-        loader = RunLoader(self._pool, batch, connector, msgspec.convert(batch.streams, list[Stream]))
+        loader = RunLoader(self._pool, batch, connector, self._streams())
         carried = self._carried(payload, await asyncio.to_thread(decode, payload))
         rows = {stream: len(records) for stream, records in carried.records.items()}
         if self._loads:
             await loader.load(carried)
+            self._is_done = True
             self._count(Stage.TRANSFORM, rows, carried.size)
             self._count(Stage.LOAD, rows, carried.size)
             await self._settle()
         else:
             await self._pass_on(await (await loader.ensure_tables()).transform(carried))
             self._count(Stage.TRANSFORM, rows, carried.size)
+
+    def _streams(self) -> list[Stream]:
+        if self._batch.streams is None:
+            raise Permanent("the streams of this run are not known: it was stored by an older program")
+        return msgspec.convert(self._batch.streams, list[Stream])
 
     def _count(self, stage: Stage, rows: Mapping[str, int], size: int) -> None:
         self._progress.add(self._batch.run_id, stage, rows, size)
@@ -206,6 +214,7 @@ class BatchWork:
     async def _pass_on(self, typed: list[TypedRows]) -> None:
         payload = await asyncio.to_thread(encode_typed, typed)
         await step_retries.on(PASSING)(self._commit_typed, typed, payload)
+        self._is_done = True
         self._rings.ring(Stage.LOAD)
 
     async def _commit_typed(self, typed: list[TypedRows], payload: bytes) -> None:

@@ -26,6 +26,7 @@ from workers.loader.rejects import store_rejects
 from workers.loader.tables import ensure_tables, mode_of
 from workers.loader.target import TargetTable
 from workers.outages import PASSING, step_retries
+from workers.replay import REPLAY_LANE
 from workers.transform import Transforms, TypedRows
 from workers.work import JobInHand
 
@@ -163,7 +164,8 @@ class Loader:
     async def _commit(
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
-        steps = walks.steps_of(self._tables, typed, batch.fragments)
+        # A reject may be gone from its source: a replay tells a walk nothing of what it has.
+        steps = [] if _only_older(batch) else walks.steps_of(self._tables, typed, batch.fragments)
         tables = [table for table, _ in typed] + [step.table for step in steps]
         elsewhere = tables[0].destination if tables else None  # of all tables of a job alike
         async with self._pool.acquire() as conn:
@@ -182,7 +184,7 @@ class Loader:
     ) -> Counts:
         """In one round trip, where nothing else is to be done."""
         counts: Counts | None = await conn.fetchval(
-            load_at_once(table, few.columns, few.partial),
+            load_at_once(table, few.columns, few.partial, _only_older(batch)),
             batch.stored_at,
             batch.run_id,
             batch.seq,
@@ -255,12 +257,25 @@ class Loader:
         """Merges what was staged; row by row, where they must be looked for, when nothing was."""
         outcome = Outcome()
         for stage in staged:
-            outcome.add(await merge(there, stage, run_id=batch.run_id, extracted_at=batch.stored_at))
+            outcome.add(
+                await merge(
+                    there,
+                    stage,
+                    run_id=batch.run_id,
+                    extracted_at=batch.stored_at,
+                    only_older=_only_older(batch),
+                )
+            )
         if not staged and typed:
             await _loader.check_constraints_at_once(there)
             for table, rows in typed:
                 pieces = await load_piecewise(
-                    there, table, rows, run_id=batch.run_id, extracted_at=batch.stored_at
+                    there,
+                    table,
+                    rows,
+                    run_id=batch.run_id,
+                    extracted_at=batch.stored_at,
+                    only_older=_only_older(batch),
                 )
                 outcome.add(pieces.counts)
                 outcome.refused += [(rows.stream.name, place, why) for place, why in pieces.refused]
@@ -329,6 +344,11 @@ class Loader:
         raise Fenced(
             f"batch {batch.seq} of run {batch.run_id} is another worker's now, or follows one not loaded"
         )
+
+
+def _only_older(batch: Batch) -> bool:
+    """Whether rows that were extracted later than the batch are left alone: it is a replay of rejects."""
+    return batch.lane == REPLAY_LANE
 
 
 def _left_out(typed: Sequence[tuple[TargetTable, TypedRows]]) -> Counts:

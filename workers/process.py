@@ -30,6 +30,7 @@ from workers.batch_work import BatchWork, claim_batch
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
+from workers.loader import destination
 from workers.progress import Progress
 from workers.rings import Rings
 from workers.stage_loop import StageLoop
@@ -117,6 +118,7 @@ async def _incarnation(
             stop=stop,
             lost=lost,
         )
+        await destination.close()
         if not lost.is_set():
             await _processes.stop_worker(pool, worker_id=worker_id)
         log.info("worker stops", worker=worker_id, lost=lost.is_set())

@@ -8,7 +8,7 @@ from etl_core.connector import Connector, Stream
 from etl_core.store.database import Pool
 from workers.batch import Batch
 from workers.load import Counts, Loader
-from workers.loader.tables import ensure_tables
+from workers.loader.tables import ensure_tables, mode_of
 from workers.loader.target import TargetTable
 from workers.outages import PASSING, step_retries
 from workers.transform import TypedRows
@@ -58,4 +58,5 @@ class RunLoader:
                 schema=None,
                 streams=self._streams,
                 run_id=run.id,
+                mode=mode_of(run.options),
             )

@@ -26,6 +26,7 @@ COUNTERS = (
     "rows_unchanged",
     "rows_deleted",
     "rows_rejected",
+    "values_left_out",
     "batches",
     "bytes",
 )

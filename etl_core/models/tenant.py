@@ -33,5 +33,10 @@ class IntegrationRow(BaseModel):
     max_runs: int | None
     """Runs at once; None: no limit."""
     jobs: int
+    schema_mode: str = "evolve"
+    """What becomes of new fields: `evolve` takes them, `freeze` leaves them out, `quarantine` keeps their
+    records back."""
+    destination_url: str | None = None
+    """Another PostgreSQL that its rows go to, by reference or without a password; None: the state's own."""
     ready_at: datetime | None
     wait_reason: str | None

@@ -64,14 +64,22 @@ def register(subparsers: Subparsers) -> None:
         group,
         "set",
         set_config,
-        summary="another configuration for an integration",
-        description="Replaces the whole configuration. Runs that have begun go on with the old one.",
+        summary="another configuration for an integration, or another way to load",
+        description="--config replaces the whole configuration. Runs that have begun go on with the old one.",
         example="""etl-tui integrations set acme app --config '{"path": "/srv/new.git"}'""",
     )
     change.add_argument("tenant", metavar="TENANT", help="whose it is")
     change.add_argument("name", metavar="NAME", help="what it is called")
+    change.add_argument("--config", metavar="JSON|@FILE", help="a JSON object, or @ and a file with one")
     change.add_argument(
-        "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"
+        "--schema-mode",
+        choices=("evolve", "freeze", "quarantine"),
+        help="new fields: widen the table, leave them out, or keep their records back",
+    )
+    change.add_argument(
+        "--destination",
+        metavar="REF|URL|none",
+        help="another PostgreSQL for its rows: env:NAME, file:/path, or a URL without a password",
     )
     vectors.register_vectorize(group)
 
@@ -136,19 +144,35 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
 
 
 async def set_config(arguments: argparse.Namespace, context: Context) -> int:
-    """Replaces the configuration; `--json`: the IntegrationRow."""
+    """Changes configuration and loading; `--json`: the IntegrationRow."""
     from etl_core.control.audit import Actor
+    from etl_core.control.integration_loading import change_loading
     from etl_core.control.integrations import change_config
 
-    config = read_config(arguments.config)
-    async with context.connection() as conn:
-        row = await change_config(
-            conn, tenant=arguments.tenant, name=arguments.name, config=config, actor=Actor.current()
-        )
+    destination = arguments.destination
+    if arguments.config is None and arguments.schema_mode is None and destination is None:
+        raise InvalidInput("nothing to change: give --config, --schema-mode or --destination")
+    which: dict[str, Any] = {"tenant": arguments.tenant, "name": arguments.name, "actor": Actor.current()}
+    config = read_config(arguments.config) if arguments.config is not None else None
+    async with context.connection() as conn, conn.transaction():
+        if config is not None:
+            row = await change_config(conn, config=config, **which)
+        if arguments.schema_mode is not None or destination is not None:
+            row = await change_loading(
+                conn,
+                schema_mode=arguments.schema_mode,
+                destination_url=...
+                if destination is None
+                else None
+                if destination == "none"
+                else destination,
+                **which,
+            )
     if context.output.json:
         context.output.emit(row)
     else:
-        context.output.line(f"integration {row.tenant}/{row.name} has its new configuration")
+        told = "its new configuration" if config is not None else "been changed"
+        context.output.line(f"integration {row.tenant}/{row.name} has {told}")
     return ExitCode.DONE
 
 

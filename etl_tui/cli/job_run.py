@@ -41,7 +41,9 @@ async def run_one(arguments: argparse.Namespace, context: Context) -> int:
 
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
-        run = await run_now(conn, job_id, Actor.current())
+        asked = {"evolve": arguments.evolve, "allow_deletions": arguments.allow_deletions}
+        options = {name: True for name, is_set in asked.items() if is_set}
+        run = await run_now(conn, job_id, Actor.current(), options=options)
         job = await show_job(conn, job_id)
         name = f"{job.tenant}/{job.job_name}"
         if not arguments.wait:

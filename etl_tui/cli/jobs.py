@@ -71,6 +71,12 @@ def register(subparsers: Subparsers) -> None:
         metavar="SEC",
         help="with --wait: give up waiting (exit 1)",
     )
+    run.add_argument("--evolve", action="store_true", help="this once its tables take new fields")
+    run.add_argument(
+        "--allow-deletions",
+        action="store_true",
+        help="this once more than half of a table may be marked deleted by a full refresh",
+    )
 
     enable = add_command(
         group,

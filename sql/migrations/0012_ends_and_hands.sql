@@ -167,7 +167,7 @@ $$;
 CREATE FUNCTION tally_batches(of_run bigint) RETURNS TABLE (
     unloaded bigint, set_aside_seq integer, set_aside_error text, set_aside_attempts integer, batches bigint,
     stored bigint, bytes bigint, rows_extracted bigint, rows_new bigint, rows_changed bigint, rows_unchanged bigint,
-    rows_deleted bigint, rows_rejected bigint, failed_partitions bigint
+    rows_deleted bigint, rows_rejected bigint, values_left_out bigint, failed_partitions bigint
 ) LANGUAGE sql STABLE AS $$
     SELECT
         count(*) FILTER (WHERE b.state IN ('WAITING', 'LEASED')),
@@ -183,6 +183,7 @@ CREATE FUNCTION tally_batches(of_run bigint) RETURNS TABLE (
         coalesce(sum((b.counts ->> 'rows_unchanged')::bigint), 0)::bigint,
         coalesce(sum((b.counts ->> 'rows_deleted')::bigint), 0)::bigint,
         coalesce(sum((b.counts ->> 'rows_rejected')::bigint), 0)::bigint,
+        coalesce(sum((b.counts ->> 'values_left_out')::bigint), 0)::bigint,
         (SELECT count(*) FROM failed_partitions AS f WHERE f.run_id = of_run)
     FROM run_batches AS b
     WHERE b.run_id = of_run

@@ -4,6 +4,7 @@
 -- All integrations (of one tenant, or of all when null) by tenant and name, each with how many jobs use it.
 SELECT
     i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.max_runs, i.ready_at, i.wait_reason,
+    i.schema_mode, i.destination_url,
     (SELECT count(*) FROM etl_jobs AS j WHERE j.integration_id = i.id) AS jobs
 FROM integrations AS i INNER JOIN tenants AS t ON i.tenant_id = t.id
 WHERE :tenant::text IS NULL OR t.name = :tenant
@@ -13,6 +14,7 @@ ORDER BY t.name, i.name;
 -- One integration.
 SELECT
     i.id, t.name AS tenant, i.name, i.type, i.active, i.config, i.max_runs, i.ready_at, i.wait_reason,
+    i.schema_mode, i.destination_url,
     (SELECT count(*) FROM etl_jobs AS j WHERE j.integration_id = i.id) AS jobs
 FROM integrations AS i INNER JOIN tenants AS t ON i.tenant_id = t.id
 WHERE i.id = :integration_id;
@@ -31,3 +33,16 @@ SET config = :config, last_updated_at = now()
 FROM tenants AS t
 WHERE i.tenant_id = t.id AND t.name = :tenant AND i.name = :integration_name
 RETURNING i.id;
+
+-- name: change_loading(integration_id, schema_mode, destination_url)!
+-- How an integration takes new fields, and where its rows go (null: the state's own database).
+UPDATE integrations
+SET schema_mode = :schema_mode, destination_url = :destination_url, last_updated_at = now()
+WHERE id = :integration_id;
+
+-- name: has_tables(integration_id)$
+-- Whether a job of this integration has loaded into a table.
+SELECT EXISTS (
+    SELECT FROM destination_tables AS d INNER JOIN etl_jobs AS j ON d.job_id = j.id
+    WHERE j.integration_id = :integration_id
+);

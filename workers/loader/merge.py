@@ -114,27 +114,32 @@ async def copy_rows(conn: Connection, table: TargetTable, rows: TypedRows) -> St
     return Staged(table, columns, partial, stage=stage)
 
 
-async def merge(conn: Connection, staged: Staged, *, run_id: int, extracted_at: datetime) -> LoadCounts:
+async def merge(
+    conn: Connection, staged: Staged, *, run_id: int, extracted_at: datetime, only_older: bool = False
+) -> LoadCounts:
     """Brings staged rows into their table; `extracted_at` by Postgres's clock, aware.
 
     A row that is the same already is not touched. A field that a row lacks keeps its value. A key that was
     marked deleted comes back, and counts as changed. The counts are of what this transaction did, whatever
-    others merge into the same keys at the same time.
+    others merge into the same keys at the same time. `only_older` (for what was extracted long ago): a row
+    that was extracted, or marked deleted, later than `extracted_at` is left alone, and counts as unchanged.
     """
     if staged.arrays is not None:
-        sql = _merge_of_arrays(staged.table, staged.columns, staged.partial)
+        sql = _merge_of_arrays(staged.table, staged.columns, staged.partial, only_older)
         row: Any = await conn.fetchrow(sql, extracted_at, run_id, *staged.arrays)
     elif staged.stage is not None:
-        row = await _merge_stage(conn, staged, staged.stage, run_id, extracted_at)
+        row = await _merge_stage(conn, staged, staged.stage, run_id, extracted_at, only_older=only_older)
     else:
         return LoadCounts()
     return LoadCounts(row["new"], row["changed"], row["total"] - row["new"] - row["changed"])
 
 
 @lru_cache(maxsize=512)
-def load_at_once(table: TargetTable, columns: tuple[TargetColumn, ...], partial: bool) -> str:
+def load_at_once(
+    table: TargetTable, columns: tuple[TargetColumn, ...], partial: bool, only_older: bool = False
+) -> str:
     """As `statements.load_at_once`; the same columns, the same text."""
-    return statements.load_at_once(table, columns, partial=partial)
+    return statements.load_at_once(table, columns, partial=partial, only_older=only_older)
 
 
 def _at(table: TargetTable, positions: list[int]) -> tuple[TargetColumn, ...]:
@@ -172,30 +177,38 @@ def _presence(table: TargetTable, rows: TypedRows) -> tuple[list[int], bool]:
 
 
 async def _merge_stage(
-    conn: Connection, staged: Staged, stage: str, run_id: int, extracted_at: datetime
+    conn: Connection, staged: Staged, stage: str, run_id: int, extracted_at: datetime, *, only_older: bool
 ) -> Any:
     table, columns = staged.table, staged.columns
     if staged.partial:
         for typing in statements.type_stage(table, columns, stage):
             await conn.execute(typing)
     source = statements.stage_source(stage, partial=staged.partial)
-    sql = _merge(table, columns, source, partial=staged.partial)
+    sql = _merge(table, columns, source, partial=staged.partial, only_older=only_older)
     # Prepared outside the statement cache: a stage's name never comes again.
     statement = await conn.prepare(sql)
     return await statement.fetchrow(extracted_at, run_id)
 
 
 @lru_cache(maxsize=512)
-def _merge_of_arrays(table: TargetTable, columns: tuple[TargetColumn, ...], partial: bool) -> str:
-    return _merge(table, columns, statements.array_source(columns, partial=partial), partial=partial)
+def _merge_of_arrays(
+    table: TargetTable, columns: tuple[TargetColumn, ...], partial: bool, only_older: bool
+) -> str:
+    source = statements.array_source(columns, partial=partial)
+    return _merge(table, columns, source, partial=partial, only_older=only_older)
 
 
 def _merge(
-    table: TargetTable, columns: tuple[TargetColumn, ...], source: statements.Source, *, partial: bool
+    table: TargetTable,
+    columns: tuple[TargetColumn, ...],
+    source: statements.Source,
+    *,
+    partial: bool,
+    only_older: bool,
 ) -> str:
     if not table.key:
         return statements.append(table, columns, source)
-    return statements.merge(table, columns, source, partial=partial)
+    return statements.merge(table, columns, source, partial=partial, only_older=only_older)
 
 
 async def retry_on_ddl(attempt: Callable[[], Awaitable[T]]) -> T:

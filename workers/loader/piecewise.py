@@ -40,9 +40,15 @@ class Pieces:
 
 
 async def load_piecewise(
-    conn: Connection, table: TargetTable, rows: TypedRows, *, run_id: int, extracted_at: datetime
+    conn: Connection,
+    table: TargetTable,
+    rows: TypedRows,
+    *,
+    run_id: int,
+    extracted_at: datetime,
+    only_older: bool = False,
 ) -> Pieces:
-    """Loads the rows that the destination takes, in order, in the caller's transaction."""
+    """Loads the rows that the destination takes, in order, in the caller's transaction; else as `merge`."""
     pieces = Pieces()
     waiting = [(0, len(rows))] if rows.rows else []
     while waiting:
@@ -50,7 +56,9 @@ async def load_piecewise(
         try:
             async with conn.transaction():
                 staged = await stage_rows(conn, table, rows.part(begin, end))
-                pieces.counts += await merge(conn, staged, run_id=run_id, extracted_at=extracted_at)
+                pieces.counts += await merge(
+                    conn, staged, run_id=run_id, extracted_at=extracted_at, only_older=only_older
+                )
         except REFUSALS as error:
             if end - begin == 1 or len(pieces.refused) >= MOST_SOUGHT:
                 why = first_line(error)

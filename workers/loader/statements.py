@@ -159,16 +159,28 @@ def append(table: TargetTable, columns: Sequence[TargetColumn], source: Source) 
     return f"WITH {_appended(table, columns, source)}\n{_COUNTS}"
 
 
-def merge(table: TargetTable, columns: Sequence[TargetColumn], source: Source, *, partial: bool) -> str:
-    """Brings rows into a keyed table. Returns (new, changed, total)."""
-    return f"WITH {_merged(table, columns, source, partial=partial)}\n{_COUNTS}"
+def merge(
+    table: TargetTable,
+    columns: Sequence[TargetColumn],
+    source: Source,
+    *,
+    partial: bool,
+    only_older: bool = False,
+) -> str:
+    """Brings rows into a keyed table. Returns (new, changed, total).
+
+    `only_older`: rows that were extracted, or marked deleted, later than $1 are left alone.
+    """
+    return f"WITH {_merged(table, columns, source, partial=partial, only_older=only_older)}\n{_COUNTS}"
 
 
 AT_ONCE_ARRAYS: Final = 9
 """The number of the first array among the parameters of `load_at_once`."""
 
 
-def load_at_once(table: TargetTable, columns: Sequence[TargetColumn], *, partial: bool) -> str:
+def load_at_once(
+    table: TargetTable, columns: Sequence[TargetColumn], *, partial: bool, only_older: bool = False
+) -> str:
     """The whole load of a batch of few rows of one stream, none of them rejected: one round trip.
 
     It is what `lock_leased_batch`, the merge, and `finish_load` do one after the other: the batch is held
@@ -179,7 +191,9 @@ def load_at_once(table: TargetTable, columns: Sequence[TargetColumn], *, partial
     source = array_source(columns, partial=partial, first=AT_ONCE_ARRAYS)
     source = Source(f"(SELECT * FROM {source.relation} WHERE EXISTS (SELECT FROM held)) AS staged")
     loaded = (
-        _merged(table, columns, source, partial=partial) if table.key else _appended(table, columns, source)
+        _merged(table, columns, source, partial=partial, only_older=only_older)
+        if table.key
+        else _appended(table, columns, source)
     )
     return f"""
 WITH held AS MATERIALIZED ({_held()}),
@@ -303,7 +317,14 @@ merged AS (
 )"""
 
 
-def _merged(table: TargetTable, columns: Sequence[TargetColumn], source: Source, *, partial: bool) -> str:
+def _merged(
+    table: TargetTable,
+    columns: Sequence[TargetColumn],
+    source: Source,
+    *,
+    partial: bool,
+    only_older: bool,
+) -> str:
     """CTEs `incoming` and `merged`: the last row of each key, and what became of those that were written.
 
     The anti-join keeps rows that are the same already away from the INSERT, where they would be locked and
@@ -329,6 +350,10 @@ def _merged(table: TargetTable, columns: Sequence[TargetColumn], source: Source,
         differs = _any([f"t.{names[i]} IS DISTINCT FROM s.c{i}" for i in others])
         updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in names.values())
         still_differs = _any([f"t.{name} IS DISTINCT FROM EXCLUDED.{name}" for name in names.values()])
+    if only_older:
+        is_older = "(greatest(t._extracted_at, t._deleted_at) > $1::timestamptz) IS NOT TRUE"
+        differs = f"({differs}) AND {is_older}"
+        still_differs = f"({still_differs}) AND {is_older}"
     return f"""incoming AS MATERIALIZED ({incoming}),
 merged AS (
     INSERT INTO {qualified(table)} AS t ({_list_of(columns)}, _extracted_at, _run_id)
