@@ -88,7 +88,7 @@ async def _free(conn: Connection, run_id: int, takeover: Takeover) -> None:
         if batches:
             takeover.freed_batches.append(run_id)
         await cut_version(conn, job, run_id, actor=SWEEP.name)
-    gone = holder if holder["is_gone"] and holder["host"] or not batches else batches[0]
+    gone = holder if (holder["is_gone"] and holder["host"]) or not batches else batches[0]
     log.warning("run taken over", run=run_id, worker=_name(gone), batches=len(batches))
 
 

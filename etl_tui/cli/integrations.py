@@ -158,16 +158,9 @@ async def set_config(arguments: argparse.Namespace, context: Context) -> int:
         if config is not None:
             row = await change_config(conn, config=config, **which)
         if arguments.schema_mode is not None or destination is not None:
-            row = await change_loading(
-                conn,
-                schema_mode=arguments.schema_mode,
-                destination_url=...
-                if destination is None
-                else None
-                if destination == "none"
-                else destination,
-                **which,
-            )
+            if destination is not None:
+                which["destination_url"] = None if destination == "none" else destination
+            row = await change_loading(conn, schema_mode=arguments.schema_mode, **which)
     if context.output.json:
         context.output.emit(row)
     else:
