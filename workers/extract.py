@@ -222,11 +222,18 @@ class Extractor:
         )
 
     async def _committed_before(self, conn: Connection, seq: int) -> Any:
-        """The batch of an earlier try whose answer was lost; Fenced when the run is another's."""
+        """The batch of an earlier try whose answer was lost.
+
+        Raises:
+            Fenced: the run is another's, or the database has lost batches that it had confirmed.
+        """
         run = self._run
-        if await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id):
-            return await _leases.find_batch(conn, run_id=run.id, seq=seq)
-        raise Fenced(f"run {run.id} belongs to another worker now")
+        if not await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=self._worker_id):
+            raise Fenced(f"run {run.id} belongs to another worker now")
+        found = await _leases.find_batch(conn, run_id=run.id, seq=seq)
+        if found is None:
+            raise Fenced(f"run {run.id} has lost batch {seq - 1}, which was stored: it goes on before that")
+        return found
 
     async def _keep_what_is_no_record(self, conn: Connection, page: Page, seq: int) -> None:
         if page.failures:

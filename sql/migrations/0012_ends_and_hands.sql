@@ -19,7 +19,8 @@ CREATE TABLE run_streams (
 
 -- A page becomes a batch, in one round trip: LEASED to the worker that carries it on, if it may and its lane is at its
 -- head or behind the worker's own batches; else WAITING for its stage. In a lane that has ended it is DISCARDED. Losses
--- of the run are over. Returns nothing when the worker does not hold the run, or the batch is there already. The run is
+-- of the run are over. Returns nothing when the worker does not hold the run, the batch is there already, or the one before
+-- it is not. The run is
 -- locked in a statement of its own: what follows must see a batch that was set aside meanwhile.
 CREATE FUNCTION store_batch(
     of_run bigint, number integer, in_lane text, under_lease bigint, by_worker bigint, may_carry boolean,
@@ -32,6 +33,12 @@ BEGIN
     WHERE r.id = of_run AND r.lease = under_lease AND r.worker_id = by_worker AND r.state = 'RUNNING'
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- A server that lost its last commits lost the batches before this one: nothing is stored behind a gap.
+    IF number > 1 AND NOT EXISTS (
+        SELECT FROM run_batches AS b WHERE b.run_id = of_run AND b.seq = number - 1
+    ) THEN
         RETURN;
     END IF;
     begins_as := CASE

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from etl_core.connector import Page
 from etl_core.lifecycle.takeover import take_over
 from etl_core.store.database import Connection
 from tests.support.jobs import eventually, fall_silent, one
@@ -15,6 +16,7 @@ from tests.workers.running import Hand, until_loaded
 from workers import extract
 from workers.batch import Batch
 from workers.byte_budget import CARRIED_BATCHES
+from workers.extract import Extractor
 from workers.load import Loader
 
 
@@ -170,6 +172,30 @@ async def test_a_load_that_the_database_forgot_is_done_again_in_order(
         "generation": 0,
         "through": 40,
     }
+
+
+async def test_nothing_is_stored_behind_a_batch_that_the_database_forgot(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failover to a replica that was behind: its rows would be skipped."""
+    store = Extractor._store
+
+    async def store_or_forget(extractor: Extractor, page: Page) -> Batch | None:
+        batch = await store(extractor, page)
+        if batch and batch.seq == 2:
+            await worker.db.execute("DELETE FROM run_batches WHERE seq = 2")
+        return batch
+
+    monkeypatch.setattr(Extractor, "_store", store_or_forget)
+    execution, run = await worker.start(await worker.make_job(records=40, page_size=10, delay_ms=20))
+    await execution.carry_out()
+    assert (await worker.row(run))["state"] == "QUEUED"
+
+    monkeypatch.undo()
+    execution, run = await worker.claim()
+    await execution.carry_out()
+    assert (await worker.row(run))["state"] == "SUCCEEDED"
+    await worker.expect_rows(40)
 
 
 async def test_a_connection_that_ends_while_it_is_lent_fails_nothing(
