@@ -54,7 +54,7 @@ WITH chosen AS (
     SELECT r.id FROM rejected_records AS r
     WHERE r.job_id = :job_id AND (:ids::bigint [] IS NULL OR r.id = ANY(:ids))
     ORDER BY r.stream, r.hash
-    FOR UPDATE
+    FOR NO KEY UPDATE
 ),
 
 gone AS (

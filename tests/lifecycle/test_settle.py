@@ -176,6 +176,7 @@ async def test_success(db: Connection, run: ClaimedRun, worker_id: int) -> None:
         "rows_unchanged": 0,
         "rows_deleted": 0,
         "rows_rejected": 0,
+        "values_left_out": 0,
         "batches": 2,
         "bytes": 0,
     }

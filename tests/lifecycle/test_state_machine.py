@@ -167,8 +167,7 @@ class JobsAndRuns(PeopleAct, BatchesAct):
         if job.run:
             job.status = before
         else:
-            job.status, job.finished_at, job.error_kind = "FAILED", self.world.now, "internal"
-            job.retry_count += 1
+            job.finish("internal", self.world.now)
 
 
 @pytest.mark.timeout(0 if EXAMPLES > 100 else 600)  # what fails is made short for up to 300 s

@@ -80,9 +80,10 @@ def test_a_joined_type_holds_every_value(texts: list[str]) -> None:
         converter(joined)(text)
 
 
+_json_texts = _texts.filter(lambda text: "\0" not in text)  # such a record is none: it is set aside before
 _json = st.recursive(
-    st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _texts),
-    lambda inner: st.one_of(st.lists(inner), st.dictionaries(_texts, inner)),
+    st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _json_texts),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(_json_texts, inner)),
     max_leaves=5,
 )
 
