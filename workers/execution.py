@@ -329,7 +329,6 @@ class Execution:
                 self._worker_id,
                 end,
                 discard=self._load_failed and not self._giving_way,
-                release=self._giving_way,
             )
         except Fenced as fenced:
             log.warning("fenced: nothing more is written", reason=str(fenced))

@@ -25,18 +25,17 @@ log = structlog.get_logger()
 
 
 async def write_end(
-    pool: Pool, run: ClaimedRun, worker_id: int, end: ExtractEnd | None, *, discard: bool, release: bool
+    pool: Pool, run: ClaimedRun, worker_id: int, end: ExtractEnd | None, *, discard: bool
 ) -> None:
     """Leaves the run; `end` None gives it back to the queue.
 
     Args:
         discard: what is not loaded will not be: a load of ours failed.
-        release: extract ended, but batches that this worker carried wait for another.
 
     Raises:
         Fenced: it is another's. PASSING: nothing was written, or all of it; try again.
     """
-    if end == ExtractEnd() and not discard and not release:
+    if end == ExtractEnd() and not discard:
         async with pool.acquire() as conn:
             if await end_clean_run(conn, run.id, run.lease, worker_id):
                 log.info("run ended", state="SUCCEEDED")

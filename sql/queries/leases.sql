@@ -206,9 +206,8 @@ WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED');
 -- name: others_wait(than_seconds)$
 -- Whether a run that could start has waited for a slot longer than so many seconds.
 SELECT EXISTS (
-    SELECT FROM job_runs AS r
-    WHERE r.state = 'QUEUED' AND r.ready_at < now() - make_interval(secs => :than_seconds)
-        AND dispatch_obstacle(r.job_id, r.trigger = 'manual') IS NULL
+    SELECT FROM ready_runs AS r
+    WHERE r.bar = 'none' AND r.ready_at < now() - make_interval(secs => :than_seconds)
 );
 
 -- name: has_every_lane_ended(run_id)$
@@ -234,21 +233,6 @@ SELECT payload FROM batch_payloads WHERE run_id = :run_id AND seq = :seq;
 -- name: last_seq(run_id)$
 -- The highest stored batch of a run, 0 when none.
 SELECT coalesce(max(seq), 0) FROM run_batches WHERE run_id = :run_id;
-
--- name: mark_loaded(run_id, seq, counts)$
--- The batch is in the destination; its payload goes with it. Rejects of extract and of transform add up.
-WITH dropped AS (
-    DELETE FROM batch_payloads WHERE run_id = :run_id AND seq = :seq
-)
-
-UPDATE run_batches
-SET state = 'LOADED', stage = 'load', loaded_at = now(),
-    counts = counts || :counts || jsonb_build_object(
-        'rows_rejected',
-        coalesce((counts ->> 'rows_rejected')::bigint, 0) + coalesce((:counts ->> 'rows_rejected')::bigint, 0)
-    )
-WHERE run_id = :run_id AND seq = :seq
-RETURNING counts;
 
 -- name: set_aside(run_id, seq, error)$
 -- This batch cannot be loaded: it ends its lane, whose name is returned.

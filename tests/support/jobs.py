@@ -20,7 +20,7 @@ PATIENCE = 60.0
 """How long a test waits for what must come, in seconds; busy machines are slow."""
 
 _leases = load("leases")
-_checkpoints = load("checkpoints")
+_loader = load("loader")
 
 
 async def make_integration(
@@ -155,9 +155,10 @@ async def load_batch(conn: Connection, run: ClaimedRun, seq: int, *, rejected: i
     fragments = await conn.fetchval(
         "SELECT fragments FROM run_batches WHERE run_id = $1 AND seq = $2", run.id, seq
     )
-    await _checkpoints.move_checkpoints(conn, job_id=run.job_id, fragments=fragments)
     counts = {"rows_new": batch["counts"]["rows_extracted"] - rejected, "rows_rejected": rejected}
-    await _leases.mark_loaded(conn, run_id=run.id, seq=seq, counts=counts)
+    await _loader.finish_load(
+        conn, job_id=run.job_id, run_id=run.id, seq=seq, fragments=fragments, counts=counts
+    )
 
 
 async def one(conn: Connection, query: str, *args: object) -> asyncpg.Record:

@@ -218,7 +218,7 @@ class WorkersAct(Machine):
         job, run, now = hand.job, hand.run, self.world.now
         is_current = hand.is_current
         discard = load_failed and not hand.giving_way
-        write = write_end(self.pool, hand.claimed, hand.worker, end, discard=discard, release=hand.giving_way)
+        write = write_end(self.pool, hand.claimed, hand.worker, end, discard=discard)
         self.fenced(write, expected=not is_current)
         if not is_current:
             return
