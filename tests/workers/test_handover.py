@@ -9,10 +9,12 @@ import asyncpg
 import pytest
 
 from etl_core.connector import Page
+from etl_core.control.jobs import run_now
 from etl_core.lifecycle.takeover import take_over
 from etl_core.store.database import Connection
-from tests.support.jobs import eventually, fall_silent, one
+from tests.support.jobs import PERSON, eventually, fall_silent, make_job, one
 from tests.workers.running import Hand, until_loaded
+from workers import execution as execution_module
 from workers import extract
 from workers.batch import Batch
 from workers.byte_budget import CARRIED_BATCHES
@@ -172,6 +174,24 @@ async def test_a_load_that_the_database_forgot_is_done_again_in_order(
         "generation": 0,
         "through": 40,
     }
+
+
+async def test_a_run_that_moved_gives_its_slot_to_one_that_waits(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIVE_WAY_AFTER", "OTHERS_PATIENCE"):
+        monkeypatch.setattr(execution_module, name, 0.0)
+    alone = await worker.run(await worker.make_job(records=30, page_size=10))
+    assert alone["state"] == "SUCCEEDED"  # nobody waits: it goes on
+
+    await worker.configure(records=100, page_size=10, delay_ms=5)
+    execution, run = await worker.start(alone["job_id"])
+    waiting = await make_job(worker.db, "waiting")
+    await run_now(worker.db, waiting, PERSON)
+    await execution.carry_out()
+    left = await worker.row(run)
+    assert (left["state"], left["losses"], left["started_at"] is None) == ("QUEUED", 0, False)
+    assert await worker.db.fetchval("SELECT count(*) FROM run_batches WHERE run_id = $1", run.id) == 1
 
 
 async def test_nothing_is_stored_behind_a_batch_that_the_database_forgot(
