@@ -18,7 +18,7 @@ import builtins
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -171,6 +171,21 @@ class ExtractContext:
         return self.checkpoint.get((stream, partition), PartitionState())
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` looked at, as `integrations test` prints it."""
+
+    what: str
+    """What was looked at, in a word or two: "credential", "pull requests", "octo/app"."""
+    state: Literal["ok", "missing", "failed", "unknown"]
+    """ok: works, or may be read. missing: the credential lacks something that the configuration needs.
+    failed: does not work. unknown: the source does not tell, or it was not reached."""
+    detail: str
+    """What was found, in one line, scopes and permissions by the source's own names; never a secret."""
+    remedy: str = ""
+    """What to do about it, in one line; "" where nothing is to be done."""
+
+
 @runtime_checkable
 class VersionedCheckpoint(Protocol):
     """What a connector has whose bookmark or resume changed its form since the first version (which is 1)."""
@@ -209,8 +224,12 @@ class Connector(Protocol):
 
     def __init__(self, config: Any) -> None: ...
 
-    async def check(self) -> None:
-        """Can we reach and read the source? Raises a SourceError that says what to do."""
+    async def check(self) -> Sequence[Finding] | None:
+        """What works, what the credential may read, and what is missing; changes nothing, takes seconds.
+
+        None says that it works and no more. Raises a SourceError that says what to do where nothing at all
+        can be read; what fails in part is a finding.
+        """
 
     async def discover(self, context: ExtractContext) -> Sequence[Stream]:
         """The streams this configuration yields, with their columns and keys."""

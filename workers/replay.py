@@ -20,7 +20,7 @@ import asyncpg
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from etl_core.connector import Connector, ExtractContext, Page, Record, Stream
+from etl_core.connector import Connector, ExtractContext, Finding, Page, Record, Stream
 from etl_core.connectors_registry import describe
 from etl_core.errors import Permanent, Transient
 from etl_core.lifecycle.claim import ClaimedRun
@@ -84,8 +84,8 @@ class ReplayConnector:
         self._selection = selection
         self._streams: list[str] = []
 
-    async def check(self) -> None:
-        await self._connector.check()
+    async def check(self) -> Sequence[Finding] | None:
+        return await self._connector.check()
 
     async def discover(self, context: ExtractContext) -> Sequence[Stream]:
         streams = await self._connector.discover(context)

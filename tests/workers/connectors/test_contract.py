@@ -63,7 +63,13 @@ async def test_is_a_connector_of_its_type(make: Make) -> None:
     connector = make()
     assert isinstance(connector, Connector)
     assert find_connector(connector.type) is type(connector)
-    await connector.check()
+
+
+async def test_check_tells_in_lines_what_may_be_read(make: Make) -> None:
+    found = await make().check()
+    assert found
+    assert {finding.state for finding in found} == {"ok"}
+    assert all(finding.detail and "\n" not in finding.detail + finding.remedy for finding in found)
 
 
 async def test_a_typo_in_the_configuration_is_named(make: Make) -> None:

@@ -307,6 +307,16 @@ async def test_what_is_no_repository(repo: Repo, tmp_path: Path) -> None:
             GitConfig.model_validate(wrong)
 
 
+async def test_check_names_refs_and_tells_of_a_shallow_clone(repo: Repo, tmp_path: Path) -> None:
+    assert [finding.state for finding in await connector(repo.path).check()] == ["ok", "unknown"]
+    repo.commit_many(3)
+    repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(tmp_path / "shallow"))
+    repository, refs, history = await connector(tmp_path / "shallow").check()
+    assert (repository.state, refs.state, history.state) == ("ok", "ok", "missing")
+    assert refs.detail == "1: main"
+    assert "--unshallow" in history.remedy
+
+
 async def test_without_the_git_program(repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Permanent, match="the git program is not installed where this worker runs"):

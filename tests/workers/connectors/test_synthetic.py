@@ -97,6 +97,13 @@ async def test_fails_at_its_record_every_time(kind: str, error: type[Exception])
     assert len(loaded.rows["records"]) == 100
 
 
+async def test_check_tells_of_a_failure_that_was_asked_for() -> None:
+    assert [finding.state for finding in await connector().check()] == ["ok"]
+    _, failure = await connector(fail_at=25, fail_kind="permanent").check()
+    assert failure.state == "failed"
+    assert "record 25 (permanent)" in failure.detail
+
+
 async def test_a_rate_limit_says_for_how_long() -> None:
     """Not until when: this machine's clock may be wrong."""
     made = connector(records=5, fail_at=1, fail_kind="rate_limited", rate_limit_s=60)

@@ -20,6 +20,7 @@ from etl_core.connector import (
     Column,
     ColumnType,
     ExtractContext,
+    Finding,
     Fragment,
     Page,
     Record,
@@ -29,7 +30,7 @@ from etl_core.connector import (
 from etl_core.errors import BadRecord, SourceError, Transient
 from workers.connectors.files import checkpoint as stored
 from workers.connectors.files.config import FilesConfig, Format
-from workers.connectors.files.locate import FileMissing, SourceFile, locate
+from workers.connectors.files.locate import FileMissing, SourceFile, locate, printable
 from workers.connectors.files.pages import FilePage, FilePages
 from workers.connectors.files.plan import FilePlan, looks_unchanged
 from workers.connectors.files.reading import FileStat, reading_errors
@@ -41,6 +42,8 @@ from workers.connectors.stored_state import read_state
 
 _ATTEMPTS = 3
 """How often a file that is written to meanwhile is begun anew within a run."""
+_FAILURES_TOLD = 5
+"""By `check`, of the files before the first that can be read."""
 
 
 class FilesConnector:
@@ -62,11 +65,28 @@ class FilesConnector:
         self._columns: dict[str, ColumnType] = {}
         self._converting: tuple[Stream, dict[str, Converter]] | None = None
 
-    async def check(self) -> None:
-        """Reads the first file, so that a wrong key, encoding or format is told before the first run."""
+    async def check(self) -> Sequence[Finding]:
+        """Reads files until one can be read, so that a wrong key or encoding is told before the first run.
+
+        Raises:
+            SourceError: of the first file, if not one of them can be read.
+        """
         stop = threading.Event()
         files = await in_thread(stop, locate, self.config.path)
-        await self._scan(files[0], stop)
+        found = [Finding("files", "ok", f"{len(files):,} at {printable(self.config.path)}")]
+        failures: list[SourceError] = []
+        for file in files:
+            try:
+                scan = await self._scan(file, stop)
+            except SourceError as error:
+                failures.append(error)
+                if len(failures) <= _FAILURES_TOLD:
+                    found.append(Finding(file.partition, "failed", str(error)))
+                continue
+            told = f"{scan.records:,} records of {len(scan.columns)} columns, key {_key(self.config.key)}"
+            found.append(Finding(file.partition, "ok", told))
+            return found
+        raise failures[0]
 
     async def discover(self, context: ExtractContext) -> Sequence[Stream]:
         """The stream, its types inferred over all files; changed ones are read for it from end to end.
@@ -253,3 +273,7 @@ def _keeps_changing(file: SourceFile) -> Transient:
     return Transient(
         f"{file.name} keeps changing while it is read; it is tried again later", retry_in_place=False
     )
+
+
+def _key(columns: Sequence[str]) -> str:
+    return ", ".join(columns) or "none (append only)"

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from etl_core.connector import ExtractContext, Fragment, Page, Record, Stream
+from etl_core.connector import ExtractContext, Finding, Fragment, Page, Record, Stream
 from etl_core.errors import Permanent
 from workers.connectors.git.checkpoint import Bookmark, Resume
 from workers.connectors.git.config import GitConfig
@@ -25,6 +25,7 @@ from workers.connectors.git.walk import AuthorsSeen, CommitPage, ResumeLost, wal
 from workers.connectors.stored_state import read_state
 
 _LANE = "history"
+_REFS_NAMED = 5
 
 
 class GitConnector:
@@ -39,8 +40,13 @@ class GitConnector:
     def __init__(self, config: GitConfig) -> None:
         self.config = config
 
-    async def check(self) -> None:
-        await open_repository(self.config.path, self.config.refs)
+    async def check(self) -> Sequence[Finding]:
+        repository = await open_repository(self.config.path, self.config.refs)
+        found = [Finding("repository", "ok", f"{self.config.path} can be read"), _refs_found(repository)]
+        if repository.shallow:
+            told = "a shallow clone: commits behind where it was cut off are not in it"
+            found.append(Finding("history", "missing", told, "`git fetch --unshallow` there brings them"))
+        return found
 
     async def discover(self, context: ExtractContext) -> Sequence[Stream]:
         return [COMMITS, COMMIT_FILES, AUTHORS]
@@ -96,6 +102,14 @@ class GitConnector:
         ]
         if notes:
             yield Page(lane=_LANE, records={}, checkpoint=notes)
+
+
+def _refs_found(repository: Repository) -> Finding:
+    names = [name.removeprefix("refs/heads/") for name in repository.refs]
+    if not names:
+        return Finding("refs", "unknown", "no commits yet, or nothing that the configured refs mean")
+    more = f" and {len(names) - _REFS_NAMED} more" if len(names) > _REFS_NAMED else ""
+    return Finding("refs", "ok", f"{len(names)}: {', '.join(names[:_REFS_NAMED])}{more}")
 
 
 async def _known(repository: Repository, bookmarks: Mapping[str, Bookmark | None]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from etl_core.connector import (
     SINGLE_PARTITION,
     ExtractContext,
+    Finding,
     Fragment,
     Page,
     PartitionFailure,
@@ -65,8 +66,14 @@ class SyntheticConnector:
     def __init__(self, config: SyntheticConfig) -> None:
         self.config = config
 
-    async def check(self) -> None:
-        """Nothing can be out of reach."""
+    async def check(self) -> Sequence[Finding]:
+        """Nothing can be out of reach; a failure that was asked for is told."""
+        config = self.config
+        found = [Finding("records", "ok", f"{config.records:,} in each of {config.streams} streams")]
+        if config.fail_at is not None:
+            told = f"runs fail at record {config.fail_at} ({config.fail_kind}), as fail_at says"
+            found.append(Finding("fail_at", "failed", told, "take fail_at out of the configuration"))
+        return found
 
     async def discover(self, context: ExtractContext) -> Sequence[Stream]:
         return [Stream(name, COLUMNS, KEY) for name in self._stream_names()]

@@ -79,6 +79,18 @@ async def test_one_sentence(
         await connector(path, **config).check()
 
 
+async def test_check_goes_on_to_a_file_that_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,id\n1,2\n")
+    (tmp_path / "b.csv").write_text("id,n\n1,2\n2,3\n")
+    files, bad, good = await connector(tmp_path / "*.csv", key=["id"]).check()
+    assert (files.state, files.detail) == ("ok", f"2 at {tmp_path}/*.csv")
+    assert (bad.what, bad.state) == ("a.csv", "failed")
+    assert (good.what, good.detail) == ("b.csv", "2 records of 2 columns, key id")
+    (tmp_path / "b.csv").unlink()
+    with pytest.raises(Permanent, match=r"a\.csv"):
+        await connector(tmp_path / "*.csv").check()
+
+
 @pytest.mark.parametrize("keep", [40, -4])
 async def test_cut_gzip(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "cut.csv.gz"
