@@ -187,6 +187,14 @@ class Finding:
 
 
 @runtime_checkable
+class FixedStreams(Protocol):
+    """What a connector has whose streams are the same whatever its configuration."""
+
+    stream_names: ClassVar[Sequence[str]]
+    """As `connectors list` names them."""
+
+
+@runtime_checkable
 class VersionedCheckpoint(Protocol):
     """What a connector has whose bookmark or resume changed its form since the first version (which is 1)."""
 

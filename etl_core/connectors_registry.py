@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import ValidationError
 
-from etl_core.connector import Connector
+from etl_core.connector import Connector, FixedStreams
 from etl_core.errors import InvalidInput
+from etl_core.models.connector import ConnectorRow
 
 GROUP = "etl_tui.connectors"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]").search
@@ -34,6 +36,30 @@ def find_connector(integration_type: str) -> type[Connector]:
         return loaded
     offered = ", ".join(connector_types()) or "none (is etl-tui installed? `pip install .`)"
     raise InvalidInput(f"no connector of type {integration_type!r}; installed: {offered}")
+
+
+def installed_connectors() -> Iterator[ConnectorRow]:
+    """All installed types, sorted; one that cannot be loaded says why."""
+    for name in connector_types():
+        (point, *_) = entry_points(group=GROUP, name=name)
+        yield _row(point)
+
+
+def _row(point: EntryPoint) -> ConnectorRow:
+    package, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
+    try:
+        kind = find_connector(point.name)
+        return ConnectorRow(
+            type=point.name,
+            package=package,
+            version=version,
+            default_max_runs=default_max_runs(point.name),
+            summary=(kind.__doc__ or "").strip().partition("\n")[0],
+            streams=tuple(kind.stream_names) if isinstance(kind, FixedStreams) else (),
+        )
+    except Exception as error:  # whatever a broken package raises
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return ConnectorRow(type=point.name, package=package, version=version, error=told)
 
 
 def default_max_runs(integration_type: str) -> int | None:

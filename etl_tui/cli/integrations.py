@@ -49,7 +49,7 @@ def register(subparsers: Subparsers) -> None:
     add.add_argument("tenant", metavar="TENANT", help="whose it is")
     add.add_argument("name", metavar="NAME", help="what it is called; unique in the tenant")
     add.add_argument(
-        "--type", required=True, metavar="TYPE", help="the connector; `etl-tui doctor` lists them"
+        "--type", required=True, metavar="TYPE", help="the connector; `etl-tui connectors list` lists them"
     )
     add.add_argument(
         "--config", required=True, metavar="JSON|@FILE", help="a JSON object, or @ and a file with one"

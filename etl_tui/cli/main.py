@@ -16,6 +16,7 @@ from typing import Any
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
     checkpoint,
+    connectors,
     db,
     demo,
     doctor,
@@ -44,6 +45,7 @@ _GROUPS = (
     checkpoint,
     tenants,
     integrations,
+    connectors,
     pauses,
     limits,
     windows,

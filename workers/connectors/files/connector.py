@@ -47,7 +47,7 @@ _FAILURES_TOLD = 5
 
 
 class FilesConnector:
-    """CSV, TSV and JSON lines (see `docs/connectors.md`)."""
+    """CSV, TSV and JSON lines, plain or gzip: a file, or all that a pattern matches."""
 
     type: ClassVar[str] = "files"
     default_max_runs: ClassVar[int | None] = None

@@ -29,10 +29,11 @@ _REFS_NAMED = 5
 
 
 class GitConnector:
-    """The history of one repository (see `docs/connectors.md`)."""
+    """The history of a git repository on a disk of the workers: commits, files, authors."""
 
     type: ClassVar[str] = "git"
     default_max_runs: ClassVar[int | None] = None
+    stream_names: ClassVar[Sequence[str]] = (COMMITS.name, COMMIT_FILES.name, AUTHORS.name)
     Config: ClassVar[builtins.type[BaseModel]] = GitConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = Resume

@@ -55,7 +55,7 @@ class _Walk:
 
 
 class SyntheticConnector:
-    """Deterministic records; it fails, dawdles, changes and spoils them as told (see `SyntheticConfig`)."""
+    """Made-up records for trying out; it fails, dawdles, changes and spoils them as told."""
 
     type: ClassVar[str] = "synthetic"
     default_max_runs: ClassVar[int | None] = None

@@ -1,0 +1,49 @@
+"""`etl-tui connectors`: the kinds of systems that integrations can read from."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from etl_core.errors import ExitCode
+from etl_tui.cli.parser import add_command, add_group
+
+if TYPE_CHECKING:
+    from etl_tui.cli.context import Context
+    from etl_tui.cli.parser import Subparsers
+
+
+def register(subparsers: Subparsers) -> None:
+    """Adds the group `connectors`; a command with a file of its own is registered at the end."""
+    group = add_group(subparsers, "connectors", "the installed integration types, and how to add one")
+    add_command(
+        group,
+        "list",
+        list_all,
+        summary="the installed integration types and the packages that bring them",
+        example="etl-tui connectors list",
+    )
+
+
+async def list_all(_: argparse.Namespace, context: Context) -> int:
+    """Prints the connectors; `--json`: an array of ConnectorRow. Exit code 1 if one cannot be loaded."""
+    from etl_core.connectors_registry import installed_connectors
+
+    connectors = list(installed_connectors())
+    if context.output.json:
+        context.output.emit(connectors)
+    else:
+        context.output.table(
+            ("TYPE", "FROM", "AT ONCE", "STREAMS", "WHAT IT IS"),
+            [
+                (
+                    row.type,
+                    f"{row.package or '?'} {row.version or ''}".rstrip(),
+                    None if row.error else (row.default_max_runs or "no limit"),
+                    ", ".join(row.streams) or None,
+                    f"cannot be loaded: {row.error}" if row.error else row.summary,
+                )
+                for row in connectors
+            ],
+        )
+    return ExitCode.FAILED if any(row.error for row in connectors) else ExitCode.DONE
