@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
 import asyncpg
 import structlog
@@ -24,6 +25,7 @@ from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
 from workers.checkpoint_form import from_legacy, up_to_date
+from workers.clean_ends import CleanEnds
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
@@ -62,9 +64,12 @@ class Execution:
         carries: bool = True,
         rings: Rings | None = None,
         progress: Progress | None = None,
+        ends: CleanEnds | None = None,
     ) -> None:
-        """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried."""
+        """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried.
+        `ends` and `progress` are those of the worker."""
         self._progress = progress or Progress(pool)
+        self._ends = ends
         self._pool = pool
         self._worker_id = worker_id
         self._run = run
@@ -139,7 +144,7 @@ class Execution:
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()
         loader = RunLoader(self._pool, run, connector, streams)
-        if self._carries and not extractor.context.checkpoint:
+        if self._carries and not extractor.context.checkpoint and run.tables < len(streams):
             await loader.ensure_tables()  # also when the first run finds nothing: people look for the table
 
         is_careful = run.losses > 0 or any(stored["attempts"] for stored in leftovers)
@@ -224,7 +229,9 @@ class Execution:
         self, conn: Connection | Pool, extractor: Extractor
     ) -> dict[tuple[str, str], PartitionState]:
         """Where each partition stands, in the form of this program's connector."""
-        rows = [row async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)]
+        rows: Sequence[Mapping[str, Any]] | None = self._run.checkpoint
+        if rows is None or self._run.lease > 1:
+            rows = [row async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)]
         if not rows and self._run.legacy_checkpoint is not None:
             return from_legacy(extractor.connector, self._run.legacy_checkpoint)
         return {
@@ -329,6 +336,7 @@ class Execution:
                 self._worker_id,
                 end,
                 discard=self._load_failed and not self._giving_way,
+                ends=self._ends,
             )
         except Fenced as fenced:
             log.warning("fenced: nothing more is written", reason=str(fenced))

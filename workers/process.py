@@ -27,6 +27,7 @@ from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
+from workers.clean_ends import CleanEnds
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
@@ -152,6 +153,7 @@ class Worker:
         self._pool = pool
         self._rings = rings
         self._progress = Progress(pool)
+        self._ends = CleanEnds(pool, worker_id)
         self._id = worker_id
         self._stages = frozenset(stages)
         self._stop = stop
@@ -198,7 +200,15 @@ class Worker:
         async with self._pool.acquire() as conn:
             runs = await claim_runs(conn, self._id, free)
         return [
-            Execution(self._pool, self._id, run, carries=carries, rings=self._rings, progress=self._progress)
+            Execution(
+                self._pool,
+                self._id,
+                run,
+                carries=carries,
+                rings=self._rings,
+                progress=self._progress,
+                ends=self._ends,
+            )
             for run in runs
         ]
 

@@ -10,10 +10,11 @@ import structlog
 
 from etl_core.errors import Fenced
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.lifecycle.settle import cut_version, end_clean_run, settle_after_commit, settle_locked
+from etl_core.lifecycle.settle import CleanEnd, cut_version, settle_after_commit, settle_locked
 from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
+from workers.clean_ends import CleanEnds
 from workers.extract import ExtractEnd, storable
 from workers.outages import PASSING
 
@@ -23,23 +24,34 @@ _runs = load("runs")
 
 log = structlog.get_logger()
 
+_FENCED = "run {} has ended or belongs to another worker now"
+
 
 async def write_end(
-    pool: Pool, run: ClaimedRun, worker_id: int, end: ExtractEnd | None, *, discard: bool
+    pool: Pool,
+    run: ClaimedRun,
+    worker_id: int,
+    end: ExtractEnd | None,
+    *,
+    discard: bool,
+    ends: CleanEnds | None = None,
 ) -> None:
     """Leaves the run; `end` None gives it back to the queue.
 
     Args:
         discard: what is not loaded will not be: a load of ours failed.
+        ends: of this worker; its other runs that end now share the transaction.
 
     Raises:
         Fenced: it is another's. PASSING: nothing was written, or all of it; try again.
     """
     if end == ExtractEnd() and not discard:
-        async with pool.acquire() as conn:
-            if await end_clean_run(conn, run.id, run.lease, worker_id):
-                log.info("run ended", state="SUCCEEDED")
-                return
+        ended = await (ends or CleanEnds(pool, worker_id)).end(run)
+        if ended is CleanEnd.FENCED:
+            raise Fenced(_FENCED.format(run.id))
+        if ended is CleanEnd.ENDED:
+            log.info("run ended", state="SUCCEEDED")
+            return
     try:
         outcome = await _write(pool, run, worker_id, end, discard=discard)
     except asyncpg.PostgresError as error:
@@ -64,7 +76,7 @@ async def _write(
                 await _leases.lock_leased_run(conn, run_id=run.id, lease=run.lease, worker_id=worker_id)
                 is None
             ):
-                raise Fenced(f"run {run.id} has ended or belongs to another worker now")
+                raise Fenced(_FENCED.format(run.id))
             if end is not None and isinstance(end.until, timedelta):
                 end = replace(end, until=await _runs.read_clock(conn) + end.until)
             if discard:

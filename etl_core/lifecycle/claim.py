@@ -35,6 +35,11 @@ class ClaimedRun:
     integration_type: str | None
     config: dict[str, Any] | None
     legacy_checkpoint: dict[str, Any] | None
+    tables: int
+    """How many destination tables the job has."""
+    checkpoint: list[dict[str, Any]] | None
+    """Where its partitions stand, as `checkpoints.list_checkpoints` has them, when nobody had the run before
+    and they are few; none else moves them while it is open. None: to be asked for."""
 
 
 async def claim_due_jobs(conn: Connection, *, lost_after: float) -> list[int]:

@@ -7,10 +7,12 @@ the locking statement, or without the lock, loses the last batch now and then: t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
+
 import asyncpg
 
 from etl_core.control.audit import Actor, record_event
-from etl_core.errors import Fenced
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import FailedPartition, Outcome, RunTally, decide
 from etl_core.store.database import Connection
@@ -91,16 +93,31 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
     return outcome
 
 
-async def end_clean_run(conn: Connection, run_id: int, lease: int, worker_id: int) -> bool:
-    """Ends a run that went through, in one round trip; False, nothing written, when there is more to decide.
+class CleanEnd(StrEnum):
+    """What became of a run that its holder wanted to end as one that went through."""
 
-    Raises:
-        Fenced: the run is not this worker's under this lease.
-    """
-    ended = await _settle.end_clean_run(conn, run_id=run_id, lease=lease, worker_id=worker_id)
-    if ended == "fenced":
-        raise Fenced(f"run {run_id} has ended or belongs to another worker now")
-    return bool(ended == "ended")
+    ENDED = "ended"
+    FENCED = "fenced"
+    """It is not this worker's under this lease."""
+    UNDECIDED = "undecided"
+    """Nothing was written: there is more to decide."""
+    BUSY = "busy"
+    """Nothing was written: somebody has its job's row in hand."""
+
+
+async def end_clean_runs(
+    conn: Connection, runs: Sequence[tuple[int, int]], worker_id: int
+) -> dict[int, CleanEnd]:
+    """Ends runs (id, lease) that went through, all in one transaction; run id -> what became of it."""
+    return {
+        row["run_id"]: CleanEnd(row["answer"])
+        async for row in _settle.end_clean_runs(
+            conn,
+            run_ids=[run_id for run_id, _ in runs],
+            leases=[lease for _, lease in runs],
+            worker_id=worker_id,
+        )
+    }
 
 
 async def settle_after_commit(conn: Connection, run_id: int, *, actor: str) -> Outcome | None:

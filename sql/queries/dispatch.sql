@@ -214,7 +214,18 @@ claimed AS (
 SELECT
     picked.is_limited, picked.id AS picked_id, picked.integration_id,
     c.*, j.job_name, t.name AS tenant, i.name AS integration, i.type AS integration_type, i.config,
-    CASE WHEN j.checkpoint_data ? 'streams' THEN NULL ELSE j.checkpoint_data END AS legacy_checkpoint
+    CASE WHEN j.checkpoint_data ? 'streams' THEN NULL ELSE j.checkpoint_data END AS legacy_checkpoint,
+    (SELECT count(*) FROM destination_tables AS d WHERE d.job_id = c.job_id) AS tables,
+    CASE
+        WHEN c.lease = 1 THEN (
+            SELECT CASE WHEN count(*) <= 20 THEN coalesce(jsonb_agg(to_jsonb(f)), '[]') END
+            FROM (
+                SELECT s.stream, s.partition, s.bookmark, s.resume, s.schema_version
+                FROM job_checkpoints AS s WHERE s.job_id = c.job_id
+                LIMIT 21
+            ) AS f
+        )
+    END AS checkpoint
 FROM picked
 INNER JOIN etl_jobs AS j ON picked.job_id = j.id
 INNER JOIN tenants AS t ON picked.tenant_id = t.id

@@ -40,9 +40,10 @@ SELECT * FROM end_run(
     :run_id, :job_id, :state, :counters, :error_kind, :error_message, :hold_reason, :actor, :document_before
 );
 
--- name: end_clean_run(run_id, lease, worker_id)$
--- Ends a run that went through, in one round trip: 'ended', 'fenced', or 'undecided' when there is something to decide.
-SELECT end_clean_run(:run_id, :lease, :worker_id);
+-- name: end_clean_runs(run_ids, leases, worker_id)
+-- Ends runs that went through, in one transaction: 'ended', 'fenced', 'undecided' when there is something to decide, or
+-- 'busy' when somebody has its job in hand.
+SELECT run_id, answer FROM end_clean_runs(:run_ids, :leases, :worker_id);
 
 -- name: is_settleable(run_id)$
 -- Whether a run only needs settling; looked at after a commit of one's own, so that of two workers that finish at once
