@@ -27,6 +27,7 @@ from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
+from workers.budget import PostgresBudgets
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
@@ -152,6 +153,7 @@ class Worker:
         self._pool = pool
         self._rings = rings
         self._progress = Progress(pool)
+        self._budgets = PostgresBudgets(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
         self._stop = stop
@@ -192,13 +194,22 @@ class Worker:
                 await self._drop()
             else:
                 await self._hand_back()
+                await self._budgets.close()
 
     async def _claim_runs(self, free: int, _: Collection[Work]) -> list[Work]:
         carries = {Stage.TRANSFORM, Stage.LOAD} <= self._stages
         async with self._pool.acquire() as conn:
             runs = await claim_runs(conn, self._id, free)
         return [
-            Execution(self._pool, self._id, run, carries=carries, rings=self._rings, progress=self._progress)
+            Execution(
+                self._pool,
+                self._id,
+                run,
+                carries=carries,
+                rings=self._rings,
+                progress=self._progress,
+                budgets=self._budgets,
+            )
             for run in runs
         ]
 
