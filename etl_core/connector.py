@@ -17,11 +17,13 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from etl_core.budgets import ProcessBudgets
 from etl_core.errors import SourceError
 
 Record = Mapping[str, Any]
@@ -150,6 +152,36 @@ class PartitionState:
     resume: JsonObject | None = None
 
 
+class Budget(Protocol):
+    """What a credential may still ask of one resource of its source, shared by all runs that use it.
+
+    Time is cut into windows of `per`; in each at most `capacity` units are spent. All workers share it, by
+    Postgres's clock.
+    """
+
+    async def spend(self, cost: int = 1) -> None:
+        """Before each call: takes its cost, waiting up to 60 s for it.
+
+        Raises:
+            RateLimited: it would have to wait longer. Permanent: the cost is above the capacity.
+        """
+
+    async def observe(self, *, remaining: int, resets_in: timedelta, limit: int | None = None) -> None:
+        """What an answer said of the limit: units left, how long the window lasts, units in a whole one.
+
+        `resets_in` is counted from the answer's own `Date`. Only ever lowers what is left of a window.
+        """
+
+    async def park(self, wait: timedelta) -> None:
+        """The source refuses for so long: nobody spends meanwhile."""
+
+
+class Budgets(Protocol):
+    """Where budgets come from; a worker's are in Postgres."""
+
+    def open(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ExtractContext:
     """What `extract` gets: where to go on, and what the run was asked for."""
@@ -162,6 +194,16 @@ class ExtractContext:
     only: frozenset[tuple[str, str]] | None = None
     """(stream, partition) of what a retry has to do, where the rest went through; None: everything. A
     connector may do more."""
+    budgets: Budgets = field(default_factory=ProcessBudgets)
+    """The worker's; use `budget`."""
+
+    def budget(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget:
+        """The budget of a credential for a resource of its source (`github graphql`, `jira acme.atlassian.net`).
+
+        `credential` is the token itself, or what else the source counts by; it is kept as a hash only. The
+        same credential and resource are the same budget in every run of every worker.
+        """
+        return self.budgets.open(credential, resource, capacity=capacity, per=per)
 
     def wants(self, stream: str, partition: str = SINGLE_PARTITION) -> bool:
         """Whether this run is to read the partition."""

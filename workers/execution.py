@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from etl_core.broker.protocol import Stage
-from etl_core.connector import PartitionState
+from etl_core.connector import Budgets, PartitionState
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Connection, Pool
@@ -65,9 +65,13 @@ class Execution:
         rings: Rings | None = None,
         progress: Progress | None = None,
         ends: CleanEnds | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried.
-        `ends` and `progress` are those of the worker."""
+
+        `progress`, `ends` and `budgets` are shared by the runs of a worker.
+        """
+        self._budgets = budgets
         self._progress = progress or Progress(pool)
         self._ends = ends
         self._pool = pool
@@ -140,7 +144,9 @@ class Execution:
             with_secrets=True,
         )
         connector = replaying(self._pool, run, self._worker_id, connector)
-        extractor = Extractor(self._pool, run, self._worker_id, connector, carries=self._carries)
+        extractor = Extractor(
+            self._pool, run, self._worker_id, connector, carries=self._carries, budgets=self._budgets
+        )
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()
         loader = RunLoader(self._pool, run, connector, streams)

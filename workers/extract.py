@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from etl_core.connector import Connector, ExtractContext, Page, PartitionState, Stream
+from etl_core.connector import Budgets, Connector, ExtractContext, Page, PartitionState, Stream
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.budget import PostgresBudgets
 from workers.checkpoint_form import checkpoint_version
 from workers.connector_calls import ask
 from workers.loader.rejects import store_rejects
@@ -55,9 +56,17 @@ class Extractor:
     """Yields the batches of one run, from the last stored one on."""
 
     def __init__(
-        self, pool: Pool, run: ClaimedRun, worker_id: int, connector: Connector, *, carries: bool = True
+        self,
+        pool: Pool,
+        run: ClaimedRun,
+        worker_id: int,
+        connector: Connector,
+        *,
+        carries: bool = True,
+        budgets: Budgets | None = None,
     ) -> None:
         """`carries`: this worker transforms and loads, too, so it may carry its batches on."""
+        self._budgets = budgets or PostgresBudgets(pool)
         self._pool = pool
         self._run = run
         self._worker_id = worker_id
@@ -99,6 +108,7 @@ class Extractor:
             legacy_checkpoint=self._run.legacy_checkpoint,
             options=self._run.options,
             only=self._only,
+            budgets=self._budgets,
         )
 
     async def batches(self) -> AsyncGenerator[Batch, None]:

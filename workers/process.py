@@ -27,6 +27,7 @@ from etl_core.store.location import database_location
 from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
+from workers.budget import PostgresBudgets
 from workers.clean_ends import CleanEnds
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
@@ -154,6 +155,7 @@ class Worker:
         self._rings = rings
         self._progress = Progress(pool)
         self._ends = CleanEnds(pool, worker_id)
+        self._budgets = PostgresBudgets(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
         self._stop = stop
@@ -194,6 +196,7 @@ class Worker:
                 await self._drop()
             else:
                 await self._hand_back()
+                await self._budgets.close()
 
     async def _claim_runs(self, free: int, _: Collection[Work]) -> list[Work]:
         carries = {Stage.TRANSFORM, Stage.LOAD} <= self._stages
@@ -208,6 +211,7 @@ class Worker:
                 rings=self._rings,
                 progress=self._progress,
                 ends=self._ends,
+                budgets=self._budgets,
             )
             for run in runs
         ]

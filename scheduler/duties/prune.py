@@ -34,6 +34,7 @@ class Prune:
                     _prune.prune_events,
                     _prune.prune_rejects,
                     _prune.prune_processes,
+                    _prune.prune_budgets,
                 ):
                     while gone := await step(conn, keep_days=self._keep_days, at_most=STEP):
                         total += gone

@@ -80,3 +80,18 @@ gone_schedulers AS (
 )
 
 SELECT (SELECT count(*) FROM gone_workers) + (SELECT count(*) FROM gone_schedulers);
+
+-- name: prune_budgets(keep_days, at_most)$
+-- Budgets of credentials that nobody used for so long.
+WITH gone AS (
+    DELETE FROM credential_budgets
+    WHERE (credential, resource) IN (
+        SELECT c.credential, c.resource
+        FROM credential_budgets AS c
+        WHERE c.ends_at < now() - make_interval(secs => :keep_days * 86400)
+        LIMIT :at_most
+    )
+    RETURNING resource
+)
+
+SELECT count(*) FROM gone;
