@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -68,6 +69,7 @@ def parse_reference(text: str) -> Reference | None:
     return Reference("env" if kind == "env" else "file", target)
 
 
+@lru_cache(maxsize=4096)  # asked of each field of a config at the start of every run
 def names_a_secret(field: str) -> bool:
     """Whether a field so named holds a secret: `api_key`, `githubToken`, `client-secret`; not `token_url`."""
     words = [word.lower() for word in _WORD.findall(field)]

@@ -1,3 +1,4 @@
+DROP FUNCTION loading_state(integer);
 DROP FUNCTION end_clean_runs(bigint [], bigint [], bigint);
 -- As in 0012.
 CREATE OR REPLACE FUNCTION finish_job(

@@ -36,14 +36,14 @@ $$;
 
 -- Ends what `end_clean_run` would end, all in one transaction, by one holder. What each is answered is as there, and
 -- 'busy': somebody has its job's row in hand, and one run's wait must not become that of its neighbours.
--- The runs are locked in a statement of their own, in order; only then is looked at what they left (m).
+-- The runs are locked in a statement of their own, in order; only then is looked at what they left (m). Plans are made
+-- once: that a group is small is all that a planner could find out, and it took as long as the work (measured).
 CREATE FUNCTION end_clean_runs(of_runs bigint [], under_leases bigint [], by_worker bigint)
-RETURNS TABLE (run_id bigint, answer text) LANGUAGE plpgsql AS $$
+RETURNS TABLE (run_id bigint, answer text) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     free_jobs integer [];
     held bigint [];
     empty bigint [];
-    job record;
 BEGIN
     free_jobs := ARRAY(
         SELECT j.id FROM etl_jobs AS j
@@ -87,5 +87,64 @@ BEGIN
         END
         FROM unnest(of_runs, under_leases) AS w (id, lease)
         LEFT JOIN job_runs AS r ON w.id = r.id;
+END
+$$;
+
+-- What a load asks first. A function, so that it is planned once: planning took longer than the rest (measured).
+-- Its answer is described in sql/queries/loader.sql.
+CREATE FUNCTION loading_state(of_job integer) RETURNS TABLE (
+    job_name text, tenant text, schema_mode text, destination text, has_checkpoint boolean, tables text
+) LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+        SELECT
+            j.job_name::text,
+            t.name::text,
+            coalesce(i.schema_mode, 'evolve')::text,
+            i.destination_url::text,
+            EXISTS (
+                SELECT FROM job_checkpoints AS c
+                WHERE c.job_id = j.id AND (c.bookmark IS NOT NULL OR c.resume IS NOT NULL)
+            ),
+            (
+                SELECT
+                    coalesce(
+                        json_agg(
+                            json_build_object(
+                                'schema', d.schema_name, 'table', d.table_name, 'stream', d.stream,
+                                'key', d.key, 'columns', d.columns,
+                                'shape', (
+                                    SELECT
+                                        json_build_object(
+                                            'columns', (
+                                                SELECT coalesce(json_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)), '{}')
+                                                FROM pg_attribute AS a
+                                                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                                            ),
+                                            'primary_key', ARRAY(
+                                                SELECT a.attname::text
+                                                FROM pg_index AS i
+                                                CROSS JOIN unnest(i.indkey::smallint []) WITH ORDINALITY AS k (attnum, place)
+                                                INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND k.attnum = a.attnum
+                                                WHERE i.indrelid = c.oid AND i.indisprimary
+                                                ORDER BY k.place
+                                            )
+                                        )
+                                    FROM pg_class AS c
+                                    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+                                    WHERE n.nspname = d.schema_name AND c.relname = d.table_name
+                                )
+                            )
+                            ORDER BY d.stream
+                        ),
+                        '[]'
+                    )::text
+                FROM destination_tables AS d
+                WHERE d.job_id = j.id
+            )
+        FROM etl_jobs AS j
+        INNER JOIN tenants AS t ON j.tenant_id = t.id
+        LEFT JOIN integrations AS i ON j.integration_id = i.id
+        WHERE j.id = of_job;
 END
 $$;
