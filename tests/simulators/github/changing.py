@@ -26,7 +26,8 @@ def _pull(world: World, repo: Thing, *, is_open: bool = False) -> Thing | None:
     pulls = [pull for pull in repo["_pull_requests"] if not is_open or pull["state"] == "OPEN"]
     if not pulls:
         return None
-    return world.rng.choice(pulls if world.rng.random() < 0.5 else pulls[-5:])
+    chosen: Thing = world.rng.choice(pulls if world.rng.random() < 0.5 else pulls[-5:])
+    return chosen
 
 
 def comment(world: World, repo: Thing) -> None:

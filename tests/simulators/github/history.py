@@ -22,15 +22,17 @@ class History:
         self._gone_repositories: set[str] = set()
 
     def note(self, thing: Thing, *, stream: str | None = None) -> None:
-        stream = stream or STREAMS.get(thing["__typename"])
+        stream = stream or stream_of(thing)
         if stream is None:
             return
         key, row = ROWS[stream](thing)
         self._add(stream, key, row)
-        self._repository_of[stream, key] = row.get("repository_id", row.get("id"))
+        self._repository_of[stream, key] = row["id"] if stream == "repositories" else row["repository_id"]
 
     def note_gone(self, thing: Thing) -> None:
-        stream = STREAMS[thing["__typename"]]
+        stream = stream_of(thing)
+        if stream is None:
+            return
         key, row = ROWS[stream](thing)
         self._add(stream, key, None)
         if stream == "repositories":
@@ -62,9 +64,11 @@ class History:
                 elif not any(_same(row, seen) for seen in self._between(stream, key, since, until)):
                     last = versions[key][-1][1]
                     wrong.append(f"{stream} {key}: is {_differing(row, last)}")
-            for key in versions.keys() - rows.keys():
-                if all(self._between(stream, key, since, until)) and not self._is_excused(stream, key):
-                    wrong.append(f"{stream} {key}: lost")
+            wrong += [
+                f"{stream} {key}: lost"
+                for key in versions.keys() - rows.keys()
+                if all(self._between(stream, key, since, until)) and not self._is_excused(stream, key)
+            ]
         return wrong
 
     def _between(self, stream: str, key: Key, since: int, until: int) -> list[Row | None]:
@@ -93,7 +97,9 @@ def _differing(loaded: Mapping[str, Any], row: Row | None) -> str:
     if row is None:
         return "there, but gone from the source"
     pairs = [f"{name}={loaded.get(name)!r}, not {value!r}" for name, value in row.items()]
-    return "; ".join(p for p, (name, value) in zip(pairs, row.items(), strict=True) if loaded.get(name) != value)
+    return "; ".join(
+        p for p, (name, value) in zip(pairs, row.items(), strict=True) if loaded.get(name) != value
+    )
 
 
 def _login(actor: Thing | None) -> str | None:
@@ -192,8 +198,9 @@ def _review_comment(thing: Thing) -> tuple[Key, Row]:
 
 def _comment(thing: Thing) -> tuple[Key, Row]:
     parent = thing["_parent"]
+    belongs = "pull_request_id" if parent["__typename"] == "PullRequest" else "issue_id"
     row = {
-        "parent_id": parent["id"],
+        belongs: parent["id"],
         "id": thing["id"],
         "repository_id": parent["_repo"]["id"],
         "author": _login(thing["author"]),
@@ -263,13 +270,21 @@ STREAMS = {
     "PullRequestReview": "reviews",
     "PullRequestReviewThread": "review_threads",
     "PullRequestReviewComment": "review_comments",
-    "IssueComment": "comments",
     "Issue": "issues",
     "Release": "releases",
     "Deployment": "deployments",
     "WorkflowRun": "workflow_runs",
 }
 """Type -> the stream it belongs to; a commit is of `commits` once it is on the default branch."""
+
+
+def stream_of(thing: Thing) -> str | None:
+    """The stream that a thing belongs to by what it is."""
+    if thing["__typename"] == "IssueComment":
+        of_pull = thing["_parent"]["__typename"] == "PullRequest"
+        return "pull_request_comments" if of_pull else "issue_comments"
+    return STREAMS.get(thing["__typename"])
+
 
 ROWS: dict[str, Callable[[Thing], tuple[Key, Row]]] = {
     "repositories": _repository,
@@ -279,7 +294,8 @@ ROWS: dict[str, Callable[[Thing], tuple[Key, Row]]] = {
     "reviews": _review,
     "review_threads": _thread,
     "review_comments": _review_comment,
-    "comments": _comment,
+    "issue_comments": _comment,
+    "pull_request_comments": _comment,
     "issues": _issue,
     "releases": _release,
     "deployments": _deployment,

@@ -35,7 +35,7 @@ SMALL = Size(
 )
 
 
-def make_world(seed: int = 0, size: Size = Size(), *, now: datetime | None = None) -> World:  # noqa: B008
+def make_world(seed: int = 0, size: Size = Size(), *, now: datetime | None = None) -> World:
     """Organisation `octo` and its repositories, the same for the same arguments."""
     world = World(seed, now)
     present = world.now

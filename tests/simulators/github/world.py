@@ -24,6 +24,10 @@ def at(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def at_epoch(seconds: float) -> str:
+    return at(datetime.fromtimestamp(seconds, UTC))
+
+
 class World:
     """Everything there is. `lock` is held by whoever reads or changes it from another thread."""
 
@@ -90,7 +94,9 @@ class World:
         self.note(repo)
         return repo
 
-    def add_commit(self, repo: Thing, *, parents: tuple[str, ...] = (), date: datetime | None = None) -> Thing:
+    def add_commit(
+        self, repo: Thing, *, parents: tuple[str, ...] = (), date: datetime | None = None
+    ) -> Thing:
         """A commit object; `push` puts it on the default branch, a pull request may hold it."""
         moment = at(date or self.now)
         oid = sha1(f"{repo['id']}/{self.number()}".encode(), usedforsecurity=False).hexdigest()
@@ -436,15 +442,19 @@ class World:
 
     def _child(self, parent: Thing, place: str, kind: str, prefix: str, **fields: Any) -> Thing:
         moment = at(self.now)
-        child = self._thing(kind, prefix, **{
-            "author": self._someone(),
-            "body": f"On {parent['id']}, said at {moment}",
-            "createdAt": moment,
-            "updatedAt": moment,
-            "url": f"https://github.example/c/{self.number()}",
-            "_parent": parent,
-            **fields,
-        })
+        child = self._thing(
+            kind,
+            prefix,
+            **{
+                "author": self._someone(),
+                "body": f"On {parent['id']}, said at {moment}",
+                "createdAt": moment,
+                "updatedAt": moment,
+                "url": f"https://github.example/c/{self.number()}",
+                "_parent": parent,
+                **fields,
+            },
+        )
         parent[place].append(child)
         return child
 
@@ -463,7 +473,9 @@ class World:
 
     def _labels(self) -> list[Thing]:
         names = self.rng.sample(["bug", "docs", "urgent", "later"], self.rng.randrange(3))
-        return [{"__typename": "Label", "id": f"LA_{name}", "name": name, "color": "ededed"} for name in names]
+        return [
+            {"__typename": "Label", "id": f"LA_{name}", "name": name, "color": "ededed"} for name in names
+        ]
 
 
 def reachable(repo: Thing, head: str | None) -> set[str]:
