@@ -31,7 +31,7 @@ from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_loader import RunLoader
 from workers.set_aside import set_batch_aside
-from workers.transform import TypedRows
+from workers.transform import Reject, TypedRows
 from workers.typed_payload import decode_typed, encode_typed
 from workers.work import Held
 
@@ -147,6 +147,27 @@ class BatchWork:
             log.warning("fenced: nothing more is written", reason=str(fenced))
 
     async def _carry_on(self) -> None:
+        carried, typed = await self._read()
+        if typed is not None:
+            # All streams of the run: the last page of a walk may be empty.
+            loader = RunLoader(self._pool, self._batch, None, self._streams())
+            await loader.load_rows(carried, typed)
+            await self._end_load({each.stream.name: len(each) + each.folded for each in typed}, carried.size)
+            return
+        loader = self._loader()
+        rows, size = {stream: len(records) for stream, records in carried.records.items()}, carried.size
+        if self._loads:
+            await loader.load(carried)
+            self._count(Stage.TRANSFORM, rows, size)
+            await self._end_load(rows, size)
+            return
+        typed = await (await loader.ensure_tables()).transform(carried)
+        del carried  # as the payload in `_read`: a page may be large, and is not needed in two forms
+        await self._pass_on(typed)
+        self._count(Stage.TRANSFORM, rows, size)
+
+    async def _read(self) -> tuple[Batch, list[TypedRows] | None]:
+        """The batch with its records; or without any, and the rows that another worker made of them."""
         batch = self._batch
         payload = await step_retries.on(PASSING)(
             _leases.read_payload, self._pool, run_id=batch.run_id, seq=batch.seq
@@ -155,20 +176,12 @@ class BatchWork:
             raise Fenced(f"batch {batch.seq} of run {batch.run_id} is no longer ours")
         if payload[:1] == TYPED:
             typed = await asyncio.to_thread(decode_typed, payload)
-            await self._load_typed(typed, payload)
-        else:
-            await self._from_records(payload)
+            return self._carried(decoded_size(payload), {}), typed
+        records = await asyncio.to_thread(decode, payload)
+        return self._carried(decoded_size(payload), records), None
 
-    async def _load_typed(self, typed: list[TypedRows], payload: bytes) -> None:
-        # All streams of the run: the last page of a walk may be empty.
-        loader = RunLoader(self._pool, self._batch, None, self._streams())
-        carried = self._carried(payload, {})
-        await loader.load_rows(carried, typed)
-        self._is_done = True
-        self._count(Stage.LOAD, {rows.stream.name: len(rows) + rows.folded for rows in typed}, carried.size)
-        await self._settle()
-
-    async def _from_records(self, payload: bytes) -> None:
+    def _loader(self) -> RunLoader:
+        """For records: with the connector that transforms them."""
         batch = self._batch
         connector = connector_for(
             batch.integration_type,
@@ -177,18 +190,12 @@ class BatchWork:
             job=f"{batch.tenant}/{batch.job_name}",
             with_secrets=False,
         )
-        loader = RunLoader(self._pool, batch, connector, self._streams())
-        carried = self._carried(payload, await asyncio.to_thread(decode, payload))
-        rows = {stream: len(records) for stream, records in carried.records.items()}
-        if self._loads:
-            await loader.load(carried)
-            self._is_done = True
-            self._count(Stage.TRANSFORM, rows, carried.size)
-            self._count(Stage.LOAD, rows, carried.size)
-            await self._settle()
-        else:
-            await self._pass_on(await (await loader.ensure_tables()).transform(carried))
-            self._count(Stage.TRANSFORM, rows, carried.size)
+        return RunLoader(self._pool, batch, connector, self._streams())
+
+    async def _end_load(self, rows: Mapping[str, int], size: int) -> None:
+        self._is_done = True
+        self._count(Stage.LOAD, rows, size)
+        await self._settle()
 
     def _streams(self) -> list[Stream]:
         if self._batch.streams is None:
@@ -198,28 +205,29 @@ class BatchWork:
     def _count(self, stage: Stage, rows: Mapping[str, int], size: int) -> None:
         self._progress.add(self._batch.run_id, stage, rows, size)
 
-    def _carried(self, payload: bytes, records: Any) -> Batch:
+    def _carried(self, size: int, records: Any) -> Batch:
         batch = self._batch
         return Batch(
             run_id=batch.run_id,
             seq=batch.seq,
             lane=batch.lane,
             lease=batch.lease,
-            size=decoded_size(payload),
+            size=size,
             fragments=batch.fragments,
             stored_at=batch.stored_at,
             records=records,
         )
 
     async def _pass_on(self, typed: list[TypedRows]) -> None:
+        rejects = [reject for rows in typed for reject in rows.rejects]
         payload = await asyncio.to_thread(encode_typed, typed)
-        await step_retries.on(PASSING)(self._commit_typed, typed, payload)
+        typed.clear()
+        await step_retries.on(PASSING)(self._commit_typed, rejects, payload)
         self._is_done = True
         self._rings.ring(Stage.LOAD)
 
-    async def _commit_typed(self, typed: list[TypedRows], payload: bytes) -> None:
+    async def _commit_typed(self, rejects: Sequence[Reject], payload: bytes) -> None:
         batch = self._batch
-        rejects = [reject for rows in typed for reject in rows.rejects]
         async with self._pool.acquire() as conn, conn.transaction():
             passed = await _leases.pass_on_batch(
                 conn,
