@@ -22,6 +22,7 @@ from etl_core.lifecycle.settle import settle_after_commit, settle_locked
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.byte_budget import ByteBudget
 from workers.load import CannotLoad
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, final_retries, step_retries
@@ -61,6 +62,8 @@ class ClaimedBatch:
     streams: list[Any] | None
     options: dict[str, Any]
     worker_id: int
+    size: int
+    """Bytes of its records as JSON, or of its rows, uncompressed."""
 
     @property
     def id(self) -> int:
@@ -82,8 +85,10 @@ async def claim_batch(
     )
     if row is None:
         return None
-    fields = {name: row[name] for name in ClaimedBatch.__dataclass_fields__ if name != "worker_id"}
-    return ClaimedBatch(**fields, worker_id=worker_id)
+    fields = {
+        name: row[name] for name in ClaimedBatch.__dataclass_fields__ if name not in ("worker_id", "size")
+    }
+    return ClaimedBatch(**fields, worker_id=worker_id, size=decoded_size(row["beginning"]))
 
 
 class BatchWork:
@@ -96,7 +101,11 @@ class BatchWork:
         stages: Collection[Stage],
         rings: Rings,
         progress: Progress | None = None,
+        *,
+        budget: ByteBudget | None = None,
     ) -> None:
+        """`budget` is what all batches in the hands of this worker may take of its memory."""
+        self._budget = budget or ByteBudget()
         self._progress = progress or Progress(pool)
         self._pool = pool
         self._batch = batch
@@ -123,6 +132,7 @@ class BatchWork:
         with structlog.contextvars.bound_contextvars(
             run=batch.run_id, seq=batch.seq, job=f"{batch.tenant}/{batch.job_name}"
         ):
+            await self._budget.take(batch.size)
             try:
                 await self._carry_on()
             except Fenced as fenced:
@@ -139,6 +149,8 @@ class BatchWork:
             except Exception as error:
                 log.exception("batch failed unexpectedly")
                 await self._write(self._fail_run, ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+            finally:
+                await self._budget.give_back(batch.size)
 
     async def _write(self, write: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         try:

@@ -94,9 +94,15 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
     return decoded
 
 
-def decoded_size(payload: bytes) -> int:
-    """Bytes of a payload's JSON, uncompressed, as its frame says (`encode` writes it)."""
-    return int(zstandard.frame_content_size(payload[1 : 1 + _MOST_HEADER]))
+def decoded_size(payload: bytes | None) -> int:
+    """Bytes of a payload's JSON, uncompressed, as its frame says (`encode` writes it).
+
+    Its beginning is enough; of one that is damaged or gone 0, for whoever decodes it says so.
+    """
+    try:
+        return max(0, int(zstandard.frame_content_size((payload or b"")[1 : 1 + _MOST_HEADER])))
+    except zstandard.ZstdError:
+        return 0
 
 
 def encode_record(record: Record) -> bytes:

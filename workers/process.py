@@ -28,6 +28,7 @@ from etl_core.store.location import database_location
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
 from workers.budget import PostgresBudgets
+from workers.byte_budget import ByteBudget
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
@@ -161,6 +162,7 @@ class Worker:
         self._pool = pool
         self._rings = rings
         self._progress = Progress(pool)
+        self._budget = ByteBudget(most_batches=slots)
         self._budgets = PostgresBudgets(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
@@ -232,7 +234,9 @@ class Worker:
             )
             if batch is None:
                 break
-            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings, self._progress))
+            claimed.append(
+                BatchWork(self._pool, batch, self._stages, self._rings, self._progress, budget=self._budget)
+            )
         return claimed
 
     async def _ask_for_runs(self) -> None:

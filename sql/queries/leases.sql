@@ -131,6 +131,7 @@ RETURNING seq;
 -- The best waiting batch of these stages: of a person's run first, then of the run with the fewest in work, oldest
 -- first. A worker that loads takes only the head of a lane, for a lane loads in order. `suspects`: also batches that
 -- cost a worker before; such a one is worked on alone. A worker that is to drain, or was taken for lost, gets none.
+-- The beginning of the payload tells its size.
 WITH picked AS MATERIALIZED (
     SELECT b.run_id, b.seq
     FROM run_batches AS b INNER JOIN job_runs AS r ON b.run_id = r.id
@@ -166,7 +167,10 @@ claimed AS (
 
 SELECT
     c.*, r.job_id, r.tenant_id, r.trigger, r.options, r.uid AS run_uid, j.job_name, t.name AS tenant,
-    i.name AS integration, i.type AS integration_type, i.config, s.streams
+    i.name AS integration, i.type AS integration_type, i.config, s.streams,
+    (
+        SELECT substring(p.payload FOR 19) FROM batch_payloads AS p WHERE p.run_id = c.run_id AND p.seq = c.seq
+    ) AS beginning
 FROM claimed AS c
 INNER JOIN job_runs AS r ON c.run_id = r.id
 INNER JOIN etl_jobs AS j ON r.job_id = j.id
