@@ -162,7 +162,7 @@ class Worker:
         self._pool = pool
         self._rings = rings
         self._progress = Progress(pool)
-        self._budget = ByteBudget(most_batches=slots)
+        self._batch_memory = ByteBudget(most_batches=slots)
         self._budgets = PostgresBudgets(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
@@ -235,7 +235,9 @@ class Worker:
             if batch is None:
                 break
             claimed.append(
-                BatchWork(self._pool, batch, self._stages, self._rings, self._progress, budget=self._budget)
+                BatchWork(
+                    self._pool, batch, self._stages, self._rings, self._progress, budget=self._batch_memory
+                )
             )
         return claimed
 
