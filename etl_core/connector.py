@@ -122,6 +122,8 @@ class Fragment:
     """Of a fragment that ends the walk of a `full_refresh` stream: only these rows are gone if the walk did
     not yield them. Such a walk is judged alone, without those of other partitions; its page has no other
     fragment of the stream."""
+    begins_anew: bool = False
+    """The walk was begun again in this page, at its beginning: what it saw before counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,9 @@ class Page:
     `failures` are partitions that the walk leaves out from here on; the page may hold nothing else.
     `whole_of`: of these parents (stream of the children -> values of its `parent.column`) the page holds all
     children there are; rows of others are marked deleted. Such a page has a checkpoint.
+    `deleted`: of keyed streams, the keys (column -> value) that the source says are gone once all of the page's
+    records are loaded: their rows are marked deleted, and those of their children (`Stream.parent`). A key
+    that the table does not have is no row. A later record brings a row back. Such a page has a checkpoint.
     """
 
     lane: str
@@ -170,10 +175,11 @@ class Page:
     rejects: Sequence[Reject] = ()
     failures: Sequence[PartitionFailure] = ()
     whole_of: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    deleted: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.whole_of and not self.checkpoint:
-            raise ValueError("a page that holds all children of a parent has a checkpoint, too")
+        if (self.whole_of or self.deleted) and not self.checkpoint:
+            raise ValueError("a page that tells what is gone has a checkpoint, too")
         alone = [f.stream for f in self.checkpoint if f.covers]
         if any(sum(f.stream == stream for f in self.checkpoint) > 1 for stream in alone):
             raise ValueError("a fragment with `covers` is the only one of its stream in its page")

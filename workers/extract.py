@@ -171,11 +171,14 @@ class Extractor:
                 "resume": f.resume,
                 "version": checkpoint_version(self._connector),
                 **({} if f.covers is None else {"covers": msgspec.to_builtins(f.covers)}),
+                **({"begins_anew": True} if f.begins_anew else {}),
             }
             for f in page.checkpoint
         ]
         if page.whole_of:  # travels with the checkpoint, through all stages
             fragments[0]["whole_of"] = {stream: list(of) for stream, of in page.whole_of.items()}
+        if page.deleted:
+            fragments[0]["deleted"] = {stream: list(keys) for stream, keys in page.deleted.items()}
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
         self._seq = seq
         self._streams = None

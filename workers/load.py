@@ -17,7 +17,7 @@ from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import transform
 from workers.loader import destination, walks
-from workers.loader.children import Gone, delete_children, what_is_gone
+from workers.loader.children import Gone, delete_children, delete_named, what_is_gone
 from workers.loader.destination import Outcome
 from workers.loader.inference import Rehearsal, infer_columns, with_key
 from workers.loader.merge import Staged, few_rows, load_at_once, merge, stage_rows
@@ -214,6 +214,7 @@ class Loader:
         await walks.hold(conn, self._run.job_id, gone.steps)
         outcome = await self._merge(conn, batch, typed, staged)
         outcome.deleted = await self._walk(conn, conn, batch, gone.steps)
+        outcome.deleted += await delete_named(conn, batch.run_id, gone)
         outcome.deleted += await delete_children(conn, self._tables, batch.run_id, gone)
         return await self._finish(conn, batch, typed, outcome)
 
@@ -252,6 +253,7 @@ class Loader:
                 staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
                 outcome = await self._merge(there, batch, typed, staged)
                 outcome.deleted = await self._walk(conn, there, batch, gone.steps)
+                outcome.deleted += await delete_named(there, batch.run_id, gone)
                 outcome.deleted += await delete_children(there, self._tables, batch.run_id, gone)
                 await turn.write(outcome)
             else:  # whoever held it before was lost in between

@@ -1,7 +1,8 @@
-"""Rows that belong to a row of another stream: which of them are gone.
+"""Rows that are gone: of which the source says so, and that belong to a row of another stream.
 
-A page that holds all children of a parent (`Page.whole_of`) tells which are not there any more: those that
-the page lacks. And when a walk ends by marking parents deleted, their children go with them.
+A page may name keys that are deleted (`Page.deleted`). One that holds all children of a parent
+(`Page.whole_of`) tells which are not there any more: those that the page lacks. And when parents are marked
+deleted, by a walk that ends or by name, their children go with them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from etl_core.store.database import Connection
 from workers.loader import children_statements as statements
 from workers.loader.target import TargetTable
 from workers.loader.walks import Step, steps_of
-from workers.transform import Row, TypedRows
+from workers.transform import Row, TypedRows, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,25 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Keys of one table that the source says are deleted."""
+
+    table: TargetTable
+    keys: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """What a batch tells of rows that are not in the source any more."""
 
     steps: Sequence[Step] = ()
     kept: Sequence[Kept] = ()
+    named: Sequence[Named] = ()
 
     @property
     def tables(self) -> list[TargetTable]:
         """Where rows may be marked."""
-        return [step.table for step in self.steps] + [kept.table for kept in self.kept]
+        return [each.table for each in (*self.steps, *self.kept, *self.named)]
 
 
 def what_is_gone(
@@ -45,7 +55,9 @@ def what_is_gone(
     fragments: Sequence[Mapping[str, Any]],
 ) -> Gone:
     """What a batch of these rows and fragments tells."""
-    return Gone(steps_of(tables, typed, fragments), _kept_of(tables, typed, fragments))
+    return Gone(
+        steps_of(tables, typed, fragments), _kept_of(tables, typed, fragments), _named_of(tables, fragments)
+    )
 
 
 def _kept_of(
@@ -74,6 +86,31 @@ def _kept_of(
     return kept
 
 
+def _named_of(tables: Mapping[str, TargetTable], fragments: Sequence[Mapping[str, Any]]) -> list[Named]:
+    """In the order of their streams. A key that is none of the table's (another type) is in no row."""
+    named: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for fragment in fragments:
+        named |= fragment.get("deleted", {})
+    found = []
+    for name in sorted(named):
+        table = tables[name]
+        if not table.key or not table.is_made:
+            continue
+        keys = [key for each in named[name] if (key := key_of(table.stream, each)) is not None]
+        if keys:
+            found.append(Named(table, keys))
+    return found
+
+
+async def delete_named(there: Connection, run_id: int, gone: Gone) -> int:
+    """Marks rows deleted that the source named, behind the merge of the page's rows; how many."""
+    deleted = 0
+    for each in gone.named:
+        columns = [list(column) for column in zip(*each.keys, strict=True)]
+        deleted += await there.fetchval(statements.delete_keys(each.table), run_id, *columns)
+    return deleted
+
+
 async def delete_children(
     there: Connection, tables: Mapping[str, TargetTable], run_id: int, gone: Gone
 ) -> int:
@@ -87,11 +124,10 @@ async def delete_children(
         deleted += await there.fetchval(
             statements.delete_unkept(each.table), run_id, list(each.parents), *columns
         )
-    for step in gone.steps:
-        if not step.completes:
-            continue
-        for table in _children_of(step.table, tables):
-            deleted += await there.fetchval(statements.delete_orphans(table, step.table), run_id)
+    parents = [step.table for step in gone.steps if step.completes] + [each.table for each in gone.named]
+    for parent in parents:
+        for table in _children_of(parent, tables):
+            deleted += await there.fetchval(statements.delete_orphans(table, parent), run_id)
     return deleted
 
 

@@ -14,20 +14,26 @@ def delete_unkept(table: TargetTable) -> str:
     for others may mark some of them.
     """
     keys = ", ".join(f"t.{quote(name)}" for name in table.key)
-    types = [column.type for name in table.key for column in table.columns if column.name == name]
-    arrays = ", ".join(f"${n}::{STAGED_TYPES[type_]}[]" for n, type_ in enumerate(types, 3))
-    names = ", ".join(f"c{i}" for i in range(len(types)))
-    same = " AND ".join(
-        f"t.{quote(name)} = staged.c{i}::{type_.value}"
-        for i, (name, type_) in enumerate(zip(table.key, types, strict=True))
-    )
+    is_given = _is_given(table, first=3)
     return _marking(
         table,
         f"""SELECT {keys} FROM {qualified(table)} AS t
     WHERE
         t._deleted_at IS NULL
         AND t.{quote(_of_parent(table))}::text = ANY($2::text[])
-        AND NOT EXISTS (SELECT FROM unnest({arrays}) AS staged ({names}) WHERE {same})
+        AND NOT {is_given}
+    ORDER BY {keys}
+    FOR NO KEY UPDATE""",
+    )
+
+
+def delete_keys(table: TargetTable) -> str:
+    """Marks the rows of the keys given deleted; returns how many. $1 is the run, then an array per column."""
+    keys = ", ".join(f"t.{quote(name)}" for name in table.key)
+    return _marking(
+        table,
+        f"""SELECT {keys} FROM {qualified(table)} AS t
+    WHERE t._deleted_at IS NULL AND {_is_given(table, first=2)}
     ORDER BY {keys}
     FOR NO KEY UPDATE""",
     )
@@ -45,6 +51,18 @@ def delete_orphans(table: TargetTable, parent: TargetTable) -> str:
     ORDER BY {keys}
     FOR NO KEY UPDATE OF t""",
     )
+
+
+def _is_given(table: TargetTable, *, first: int) -> str:
+    """The key of row `t` is among those given: an array per column, parameters from number `first` on."""
+    types = [column.type for name in table.key for column in table.columns if column.name == name]
+    arrays = ", ".join(f"${n}::{STAGED_TYPES[type_]}[]" for n, type_ in enumerate(types, first))
+    names = ", ".join(f"c{i}" for i in range(len(types)))
+    same = " AND ".join(
+        f"t.{quote(name)} = staged.c{i}::{type_.value}"
+        for i, (name, type_) in enumerate(zip(table.key, types, strict=True))
+    )
+    return f"EXISTS (SELECT FROM unnest({arrays}) AS staged ({names}) WHERE {same})"
 
 
 def _marking(table: TargetTable, gone: str) -> str:

@@ -105,7 +105,7 @@ async def take(
     for fragment in step.fragments:
         partition = fragment["partition"]
         was = before.get(partition)
-        if was is None or not was["is_in_walk"]:
+        if was is None or not was["is_in_walk"] or fragment.get("begins_anew"):
             await _loader.begin_walk(conn, **walk, partition=partition)
             whole[partition] = True
         else:
