@@ -24,6 +24,7 @@ from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import ByteBudget
 from workers.load import CannotLoad
+from workers.loader import destination
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, final_retries, step_retries
 from workers.payload import READABLE, TYPED, decode, decoded_size
@@ -31,7 +32,7 @@ from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_loader import RunLoader
-from workers.set_aside import set_batch_aside
+from workers.set_aside import leave_not_landed, set_batch_aside
 from workers.transform import Reject, TypedRows
 from workers.typed_payload import decode_typed, encode_typed
 from workers.work import Held
@@ -53,6 +54,12 @@ class ClaimedBatch:
     attempts: int
     fragments: Sequence[dict[str, Any]]
     stored_at: datetime
+    lands_in: str | None
+    """Another database that it may be in already."""
+    is_asked: bool
+    """It is not loaded any more; whether it was, that database is asked."""
+    error: str | None
+    """For which it is set aside if not."""
     job_id: int
     job_name: str
     tenant: str
@@ -111,6 +118,7 @@ class BatchWork:
         self._batch = batch
         self._loads = Stage.LOAD in stages
         self._is_done = False
+        self._has_landed = False
         self._rings = rings
 
     @property
@@ -141,16 +149,26 @@ class BatchWork:
                 log.error("batch set aside", error=str(error))
                 await self._write(self._set_aside, str(error))
             except SourceError as error:
-                log.error("run failed by this batch", error=str(error))
-                await self._write(self._fail_run, error.kind, str(error))
+                await self._failed(error.kind, str(error))
             except PASSING as error:
                 log.warning("batch returned", error=str(error) or type(error).__name__)
                 await self._write(self._return)
             except Exception as error:
                 log.exception("batch failed unexpectedly")
-                await self._write(self._fail_run, ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+                await self._failed(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
             finally:
                 await self._budget.give_back(batch.size)
+
+    async def _failed(self, kind: ErrorKind, message: str) -> None:
+        log.error("run failed by this batch", error=message)
+        if not self._batch.is_asked:
+            await self._write(self._fail_run, kind, message)
+        elif self._has_landed:
+            await self._write(
+                self._set_aside, f"it is in its destination, but the checkpoint stays: {message}"
+            )
+        else:  # nobody could say yet
+            await self._write(self._return)
 
     async def _write(self, write: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         try:
@@ -159,6 +177,10 @@ class BatchWork:
             log.warning("fenced: nothing more is written", reason=str(fenced))
 
     async def _carry_on(self) -> None:
+        may_be_there = self._batch.is_asked
+        if may_be_there and not await step_retries.on((*PASSING, SourceError))(self._is_to_be_loaded):
+            await self._settle()
+            return
         carried, typed = await self._read()
         if typed is not None:
             # All streams of the run: the last page of a walk may be empty.
@@ -177,6 +199,21 @@ class BatchWork:
         del carried  # as the payload in `_read`: a page may be large, and is not needed in two forms
         await self._pass_on(typed)
         self._count(Stage.TRANSFORM, rows, size)
+
+    async def _is_to_be_loaded(self) -> bool:
+        """Asks the destination: what is there already is loaded, for it only needs to be settled here."""
+        lands_in, held = self._batch.lands_in, self._held._asdict()
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                holds = await _leases.lock_held_batch(conn, worker_id=self._batch.worker_id, **held)
+                if holds is None or lands_in is None:
+                    raise Fenced(f"batch {self._batch.seq} of run {self._batch.run_id} is no longer ours")
+                self._has_landed = await destination.has_landed(lands_in, conn, **held)
+            log.info("destination asked for a batch", has_landed=self._has_landed)
+            self._is_done = not self._has_landed and not await leave_not_landed(
+                conn, self._held, self._batch.worker_id, self._batch.error
+            )
+        return not self._is_done
 
     async def _read(self) -> tuple[Batch, list[TypedRows] | None]:
         """The batch with its records; or without any, and the rows that another worker made of them."""

@@ -13,8 +13,8 @@ Two databases cannot commit as one, so the other has a ledger. A load of a batch
 
 Who takes over between 4 and 5 finds the batch in the ledger, and only does 5. Nothing lands there for a run
 that has ended: cancelling waits for 1, and a new run's first load for 2. A run that is to end while the
-answer to 4 is open (cancelled, failed, past its deadline) ends when `has_landed` has been asked for each batch
-that was announced by 0: what is there is settled by 5, the rest is discarded.
+answer to 4 is open (cancelled, failed, past its deadline) ends when `has_landed` was asked for each batch
+that 0 announced: what is there is settled by 5, the rest is discarded.
 """
 
 from __future__ import annotations
