@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -31,6 +31,7 @@ from etl_core.connector import Budget
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from etl_core.secret_values import mask
 from workers.http.address import Place, shown
+from workers.http.body import Limited
 from workers.http.broken import one_line, translate
 from workers.http.errors import BodyTooLarge, Unreached, describe, failure
 from workers.http.redirects import MOST_HOPS, next_request
@@ -71,7 +72,7 @@ class Retries:
 class _Call:
     """What is asked for, and how often it may be."""
 
-    request: httpx.Request
+    request: httpx.Request = field(repr=False)
     safe: bool
     expects_json: bool
     cost: int
@@ -133,6 +134,7 @@ class HttpSource:
                 # What one answer sets is never sent with the next.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
+                event_hooks={"response": [self._limit]},
             )
         except (OSError, ValueError, httpx.InvalidURL) as error:
             raise Permanent(
@@ -276,15 +278,22 @@ class HttpSource:
             auth = auth if stays else None
         raise Permanent(f"{request.method} {shown(request.url)}: redirected more than {MOST_HOPS} times")
 
+    async def _limit(self, response: httpx.Response) -> None:
+        """Before a credential looks at the answer: it may read what nobody unpacks."""
+        response.stream = Limited(response.stream, self._max_body, self._too_large(response.request))
+
+    def _too_large(self, request: httpx.Request) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"{request.method} {shown(request.url)}: the answer is larger than {self._max_body:,} bytes; "
+            "ask for smaller pages"
+        )
+
     async def _read(self, request: httpx.Request, response: httpx.Response) -> bytes:
         content = bytearray()
         async for piece in response.aiter_bytes():
             content += piece
             if len(content) > self._max_body:
-                raise BodyTooLarge(
-                    f"{request.method} {shown(request.url)}: the answer is larger than "
-                    f"{self._max_body:,} bytes; ask for smaller pages"
-                )
+                raise self._too_large(request)
         return bytes(content)
 
     def _build(
