@@ -31,11 +31,11 @@ import msgspec
 import structlog
 
 from etl_core.errors import Fenced, InvalidInput, Permanent, Unreachable
+from etl_core.secret_references import resolve_secrets
 from etl_core.store.database import Connection, Pool, open_pool
 from etl_core.store.queries import load
 from workers.loader import ledger_statements
 from workers.loader.merge import LoadCounts
-from workers.secrets import resolve_secrets
 
 MOST_CONNECTIONS: Final = 4
 """To each database, from each worker."""
