@@ -244,7 +244,11 @@ def _texts(path: Path, given: object) -> Iterator[tuple[Path, str]]:
 
 def _names(manifest: Manifest, path: Path, text: str, scopes: set[str]) -> Iterator[Problem]:
     """The names in a template that mean nothing there."""
-    declared = {"variables": manifest.variables, "secrets": manifest.secrets, "partition": {"value": None}}
+    declared: dict[str, Iterable[str]] = {
+        "variables": manifest.variables,
+        "secrets": manifest.secrets,
+        "partition": ("value",),
+    }
     for name in template.references(text):
         scope, *rest = name.path
         if scope not in scopes:

@@ -51,6 +51,7 @@ class ClientCredentials(Part):
     client_secret: Template = Field(description="its secret, as {{ secrets.client_secret }}")
     scope: Template | None = Field(default=None, description="scopes, separated by blanks")
     parameters: dict[str, Template] = Field(default={}, description="more fields of the token request")
+    client_in: Literal["body", "header"] = Field(default="body", description="where id and secret are sent")
 
 
 class RefreshToken(Part):
@@ -62,6 +63,7 @@ class RefreshToken(Part):
     client_secret: Template | None = Field(default=None, description="its secret, if it has one")
     refresh_token: Template = Field(description="the refresh token, as {{ secrets.refresh_token }}")
     scope: Template | None = Field(default=None, description="scopes, separated by blanks")
+    client_in: Literal["body", "header"] = Field(default="body", description="where id and secret are sent")
 
 
 Auth = Annotated[

@@ -44,7 +44,7 @@ class Check(Part):
     """What `integrations test` asks for."""
 
     path: Template = Field(description="an endpoint that any credential may read")
-    params: dict[str, Parameter] = {}
+    params: dict[str, Parameter] = Field(default={})
 
 
 class Manifest(Part):
@@ -54,14 +54,14 @@ class Manifest(Part):
     title: str = Field(min_length=1, description="the API's name")
     documentation: str = Field(default="", description="where the API is documented")
     notes: str = Field(default="", description="what its user must know")
-    variables: dict[Name, Variable] = {}
-    secrets: dict[Name, Secret] = {}
+    variables: dict[Name, Variable] = Field(default={})
+    secrets: dict[Name, Secret] = Field(default={})
     base_url: Template = Field(description="before every path")
     hosts: tuple[str, ...] = Field(
         default=(), description="other origins that next URLs may lead to, as https://eu.example.com"
     )
     auth: Auth | None = None
-    headers: dict[str, Template] = {}
+    headers: dict[str, Template] = Field(default={})
     params: dict[str, Parameter] = Field(default={}, description="of every first request of a list")
     pagination: Pagination = Single(type="none")
     rate_limit: RateLimit = RateLimit()
