@@ -163,9 +163,9 @@ class Page:
     `failures` are partitions that the walk leaves out from here on; the page may hold nothing else.
     `whole_of`: of these parents (stream of the children -> values of its `parent.column`) the page holds all
     children there are; rows of others are marked deleted. Such a page has a checkpoint.
-    `deleted`: of keyed streams, the keys (column -> value) that the source says are gone once all of the page's
-    records are loaded: their rows are marked deleted, and those of their children (`Stream.parent`). A key
-    that the table does not have is no row. A later record brings a row back. Such a page has a checkpoint.
+    `deleted`: keys (column -> value) that the source says are gone once the records of the page are loaded:
+    their rows are marked deleted, and those of their children (`Stream.parent`). A key that the table does
+    not have is no row, and a later record brings its row back. Such a page has a checkpoint.
     """
 
     lane: str

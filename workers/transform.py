@@ -209,7 +209,7 @@ def _key_of(compiled: _Compiled, record: Record) -> Row | None:
 
 
 def key_of(stream: Stream, record: Record) -> Row | None:
-    """The key of a record as it is staged, its parts in the order of `stream.key`; None if it cannot be one."""
+    """The key of a record as it is staged, in the order of `stream.key`; None if it cannot be one."""
     return _key_of(_compile(stream), record)
 
 

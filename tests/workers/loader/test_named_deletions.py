@@ -58,7 +58,7 @@ async def test_named_keys_are_marked_with_their_children_and_keep_their_columns(
     assert await directory.page(behind(deleted=gone)) == {}
 
 
-async def test_a_record_of_the_page_itself_is_deleted_and_a_later_one_comes_back(
+async def test_a_record_of_the_page_is_deleted_and_a_later_one_comes_back(
     directory: Directory,
 ) -> None:
     told = await directory.page(behind(deleted={"groups": [{"id": 1}]}), groups=[{"id": 1, "name": "x"}])
