@@ -102,7 +102,7 @@ class NewestBookmark(Of):
 
 
 class NewestResume(Of):
-    """A walk from the newest on: `floor` is where it ends. Deployments go on by `cursor`, runs by `before`."""
+    """A walk from the newest to `floor`: deployments go on by `cursor`, workflow runs by `before`."""
 
     newest: str | None
     floor: str | None

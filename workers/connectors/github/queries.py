@@ -1,7 +1,7 @@
 """The GraphQL that is asked, as text: each document is the same from call to call, but for what was chosen.
 
-Names and types are those of GitHub's public schema; a test validates every document against the part of it that
-the simulator holds.
+Names and types are those of GitHub's public schema; a test validates every document against the part of it
+that the simulator holds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _ISSUE = """id fullDatabaseId number title body state locked author { login } cr
 milestone { title } labels(first: 50) { nodes { name } } assignees(first: 20) { nodes { login } }"""
 _PULL = f"""{_ISSUE} isDraft mergedAt mergedBy {{ login }} mergeCommit {{ oid }} baseRefName baseRefOid
 headRefName headRefOid additions deletions changedFiles reviewDecision"""
-_REPOSITORY = """id databaseId name nameWithOwner owner { login } description url homepageUrl visibility isArchived
-isDisabled isFork isTemplate createdAt updatedAt pushedAt archivedAt diskUsage forkCount stargazerCount
-defaultBranchRef { name } primaryLanguage { name } licenseInfo { key spdxId }
+_REPOSITORY = """id databaseId name nameWithOwner owner { login } description url homepageUrl visibility
+isArchived isDisabled isFork isTemplate createdAt updatedAt pushedAt archivedAt diskUsage
+forkCount stargazerCount defaultBranchRef { name } primaryLanguage { name } licenseInfo { key spdxId }
 repositoryTopics(first: 20) { nodes { topic { name } } }"""
 
 LISTS = {
@@ -48,6 +48,12 @@ def _threads(children: Collection[str]) -> str:
     return _list("review_threads", "$inner", comments)
 
 
+def _paged(type_: str, body: str, more: str = "") -> str:
+    """A document that asks for a page of something within the node `id`; `more` variables."""
+    variables = f"$id: ID!, $first: Int!, $after: String{more}"
+    return f"query({variables}) {{ {_RATE} node(id: $id) {{ ... on {type_} {{ {body} }} }} }}"
+
+
 def pull_requests(children: Collection[str], *, only_open: bool) -> str:
     """A page of pull requests, the newest update first, and the beginning of their lists.
 
@@ -59,14 +65,14 @@ def pull_requests(children: Collection[str], *, only_open: bool) -> str:
         for stream in ("pull_request_commits", "pull_request_comments", "reviews")
         if stream in children
     ]
-    threads = {"review_threads", "review_comments"} & set(children)
-    if threads:
+    more = ", $nested: Int!" if lists else ""
+    if {"review_threads", "review_comments"} & set(children):
         lists.append(_threads(children))
-    declared = "$nested: Int!" if len(lists) > bool(threads) else ""
-    declared += " $inner: Int!" if threads else ""
-    return f"""query($id: ID!, $first: Int!, $after: String {declared}) {{ {_RATE} node(id: $id) {{
-... on Repository {{ page: pullRequests({states}first: $first, after: $after,
-orderBy: {{field: UPDATED_AT, direction: DESC}}) {{ {_PAGE} nodes {{ {_PULL} {" ".join(lists)} }} }} }} }} }}"""
+        more += ", $inner: Int!"
+    order = "orderBy: {field: UPDATED_AT, direction: DESC}"
+    nodes = f"nodes {{ {_PULL} {' '.join(lists)} }}"
+    body = f"page: pullRequests({states}first: $first, after: $after, {order}) {{ {_PAGE} {nodes} }}"
+    return _paged("Repository", body, more)
 
 
 def issues(children: Collection[str]) -> str:
@@ -75,43 +81,56 @@ def issues(children: Collection[str]) -> str:
     Variables: id of the repository, first, after, since, nested.
     """
     lists = _list("issue_comments", "$nested") if "issue_comments" in children else ""
-    declared = "$nested: Int!" if lists else ""
-    return f"""query($id: ID!, $first: Int!, $after: String, $since: DateTime {declared}) {{ {_RATE}
-node(id: $id) {{ ... on Repository {{ page: issues(first: $first, after: $after, filterBy: {{since: $since}},
-orderBy: {{field: UPDATED_AT, direction: ASC}}) {{ {_PAGE} nodes {{ {_ISSUE} stateReason {lists} }} }} }} }} }}"""
+    more = ", $since: DateTime" + (", $nested: Int!" if lists else "")
+    order = "orderBy: {field: UPDATED_AT, direction: ASC}"
+    arguments = f"first: $first, after: $after, filterBy: {{since: $since}}, {order}"
+    body = f"page: issues({arguments}) {{ {_PAGE} nodes {{ {_ISSUE} stateReason {lists} }} }}"
+    return _paged("Repository", body, more)
 
 
 def more_of(stream: str, children: Collection[str]) -> str:
-    """The rest of one nested list. Variables: id of what holds it, first, after."""
+    """The rest of one nested list. Variables: id of what holds it, first, after, and inner for threads."""
     type_, name, fields = LISTS[stream]
-    inner = ""
-    declared = ""
+    inner = more = ""
     if stream == "review_threads" and "review_comments" in children:
-        inner, declared = _list("review_comments", "$inner"), "$inner: Int!"
-    return f"""query($id: ID!, $first: Int!, $after: String {declared}) {{ {_RATE} node(id: $id) {{
-... on {type_} {{ page: {name}(first: $first, after: $after) {{ totalCount {_PAGE} nodes {{ {fields} {inner} }} }} }} }} }}"""
+        inner, more = _list("review_comments", "$inner"), ", $inner: Int!"
+    page = f"totalCount {_PAGE} nodes {{ {fields} {inner} }}"
+    return _paged(type_, f"page: {name}(first: $first, after: $after) {{ {page} }}", more)
 
+
+def _newest_first(name: str, fields: str) -> str:
+    order = "orderBy: {field: CREATED_AT, direction: DESC}"
+    body = f"page: {name}(first: $first, after: $after, {order}) {{ {_PAGE} nodes {{ {fields} }} }}"
+    return _paged("Repository", body)
+
+
+RELEASES = _newest_first(
+    "releases",
+    """id databaseId name tagName tagCommit { oid } description isDraft isLatest isPrerelease author { login }
+createdAt publishedAt updatedAt url""",
+)
+DEPLOYMENTS = _newest_first(
+    "deployments",
+    """id databaseId environment state task description ref { name } commitOid creator { login } createdAt
+updatedAt latestStatus { state description environmentUrl logUrl createdAt updatedAt }""",
+)
 
 HEAD = f"""query($id: ID!) {{ {_RATE} node(id: $id) {{ ... on Repository {{
 defaultBranchRef {{ name target {{ oid }} }} }} }} }}"""
 
-HISTORY = f"""query($id: ID!, $head: GitObjectID!, $first: Int!, $after: String) {{ {_RATE} node(id: $id) {{
-... on Repository {{ object(oid: $head) {{ ... on Commit {{ page: history(first: $first, after: $after) {{
-{_PAGE} nodes {{ {_COMMIT} parents(first: 100) {{ nodes {{ oid }} }} }} }} }} }} }} }} }}"""
+_HISTORY = f"{_PAGE} nodes {{ {_COMMIT} parents(first: 100) {{ nodes {{ oid }} }} }}"
+HISTORY = _paged(
+    "Repository",
+    f"""object(oid: $head) {{ ... on Commit {{
+page: history(first: $first, after: $after) {{ {_HISTORY} }} }} }}""",
+    ", $head: GitObjectID!",
+)
+"""Behind one commit, whatever the branch does meanwhile: its cursors count from there."""
 
-RELEASES = f"""query($id: ID!, $first: Int!, $after: String) {{ {_RATE} node(id: $id) {{ ... on Repository {{
-page: releases(first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ {_PAGE} nodes {{
-id databaseId name tagName tagCommit {{ oid }} description isDraft isLatest isPrerelease author {{ login }}
-createdAt publishedAt updatedAt url }} }} }} }} }}"""
-
-DEPLOYMENTS = f"""query($id: ID!, $first: Int!, $after: String) {{ {_RATE} node(id: $id) {{ ... on Repository {{
-page: deployments(first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ {_PAGE}
-nodes {{ id databaseId environment state task description ref {{ name }} commitOid creator {{ login }}
-latestStatus {{ state description environmentUrl logUrl createdAt updatedAt }} createdAt updatedAt }} }} }} }} }}"""
-
-OF_OWNER = f"""query($login: String!, $first: Int!, $after: String) {{ {_RATE} owner: repositoryOwner(login: $login) {{
-login page: repositories(first: $first, after: $after, ownerAffiliations: [OWNER],
-orderBy: {{field: CREATED_AT, direction: ASC}}) {{ totalCount {_PAGE} nodes {{ {_REPOSITORY} }} }} }} }}"""
+OF_OWNER = f"""query($login: String!, $first: Int!, $after: String) {{ {_RATE}
+owner: repositoryOwner(login: $login) {{ login page: repositories(first: $first, after: $after,
+ownerAffiliations: [OWNER], orderBy: {{field: CREATED_AT, direction: ASC}}) {{
+totalCount {_PAGE} nodes {{ {_REPOSITORY} }} }} }} }}"""
 
 ONE_REPOSITORY = f"""query($owner: String!, $name: String!) {{ {_RATE}
 repository(owner: $owner, name: $name) {{ {_REPOSITORY} }} }}"""

@@ -1,7 +1,6 @@
 """From GitHub's records to rows: pure functions, one for each stream.
 
-A record is GitHub's own object, flat but for what it names by an object (author, labels), with the ids of what
-it belongs to beside.
+A record is GitHub's own object, without its lists of children, and with the ids of what it belongs to.
 """
 
 from __future__ import annotations
