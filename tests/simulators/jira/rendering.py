@@ -37,6 +37,8 @@ class Rendering:
     zone: str
     base: str
     is_cloud: bool
+    spoilt: Collection[int] = ()
+    """Ids of issues that come out wrong."""
 
     def time(self, ms: int | None) -> str | None:
         return None if ms is None else local_text(ms, self.zone)
@@ -155,6 +157,8 @@ class Rendering:
                 values = {name: value for name, value in values.items() if name in wanted}
             elif "*all" not in wanted:
                 values = {n: v for n, v in values.items() if n not in ("comment", "worklog")}
+            if issue.id in self.spoilt:
+                values = {**values, "created": "the other day", "updated": "no time at all"}
             shown["fields"] = {name: v for name, v in values.items() if f"-{name}" not in fields}
         if changelog:
             entries = sorted(issue.histories, key=lambda h: -h.id)[:histories]

@@ -44,6 +44,8 @@ class JiraSimulator:
     token_lifetime_ms: int = 600_000
     lacks: set[str] = field(default_factory=set)
     """Parts that the credential may not use: `users`, `agile`, `worklogs`; they answer 403."""
+    spoilt: set[int] = field(default_factory=set)
+    """Ids of issues whose answers are no longer issues: their times say nothing."""
     url: str = ""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of every request that came in."""
@@ -65,7 +67,7 @@ class JiraSimulator:
 
     @property
     def render(self) -> Rendering:
-        return Rendering(self.world, self.zone, f"{self.url}{self.api}", self.is_cloud)
+        return Rendering(self.world, self.zone, f"{self.url}{self.api}", self.is_cloud, self.spoilt)
 
     def freeze(self) -> None:
         """Nothing changes any more, nothing goes wrong, and the index has caught up."""

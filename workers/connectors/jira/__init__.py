@@ -1,4 +1,5 @@
-"""Jira: projects, issues and what belongs to them, people, boards and sprints; of the cloud or Data Center."""
+"""Jira: projects, issues and what belongs to them, people, boards and sprints; of the cloud or Data
+Center."""
 
 from workers.connectors.jira.connector import JiraConnector
 

@@ -25,8 +25,8 @@ class Bookmark(BaseModel):
 class IssueResume(BaseModel):
     """A walk that was broken off: its leg goes on with issues updated from `after` on.
 
-    Legs are, in this order: `new`, projects that the bookmark does not know, up to `cut`; `ids`, the census of
-    what is older than `cut`; `rows`, everything from `cut` on.
+    Legs are, in this order: `new`, projects that the bookmark does not know, up to `cut`; `ids`, the census
+    of what is older than `cut`; `rows`, everything from `cut` on.
     """
 
     model_config = ConfigDict(extra="forbid")

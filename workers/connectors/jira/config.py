@@ -44,10 +44,10 @@ class OAuth(_Part):
     client_secret: SecretStr
     refresh_token_file: str | None = Field(
         default=None,
-        description="absolute path of a file with the refresh token, which workers write anew whenever Atlassian "
-        "rotates it; without it, client credentials are used",
+        description="absolute path of a file with the refresh token, which workers write anew whenever "
+        "Atlassian rotates it; without it, client credentials are used",
     )
-    token_url: str = "https://auth.atlassian.com/oauth/token"
+    token_url: str = "https://auth.atlassian.com/oauth/token"  # noqa: S105 - an address
     gateway_url: str = "https://api.atlassian.com"
 
     @field_validator("refresh_token_file")
@@ -87,11 +87,11 @@ class JiraConfig(_Part):
         default=24,
         ge=0,
         le=10_000,
-        description="runs from one census of issues (deletions) to the next; 0: none",
+        description="runs from one census of issues (deletions) to the next; 0: never",
     )
     census_reads: Literal["ids", "rows"] = Field(
         default="ids",
-        description="rows: every issue as a whole, for sites where who sees an issue changes without the issue",
+        description="rows: every issue as a whole, where one may be seen or hidden without being changed",
     )
     page_size: int = Field(default=100, ge=1, le=1_000, description="issues a page")
     requests_per_minute: int = Field(

@@ -1,7 +1,7 @@
 """From Jira's JSON to rows: pure, and the same for the cloud and Data Center.
 
-People are known by `accountId` in the cloud and by `key` in Data Center. A field that Jira leaves out (an email
-that privacy hides) is left out of the row, too.
+People are known by `accountId` in the cloud and by `key` in Data Center. A field that Jira leaves out (an
+email that privacy hides) is left out of the row, too.
 """
 
 from __future__ import annotations
