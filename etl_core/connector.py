@@ -60,6 +60,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """What the records of a stream belong to: a record of `stream`, whose only key `column` holds."""
+
+    stream: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A kind of record: its destination columns and the key that identifies a record.
 
@@ -75,6 +83,9 @@ class Stream:
     """Every walk yields all records there are: what a whole walk did not yield is gone from the source, and
     is marked deleted. Needs a key; a walk is whole when its pages were loaded from the first to the one whose
     fragment has no `resume`."""
+    parent: Parent | None = None
+    """Its rows are marked deleted with the row of `parent.stream` that they belong to, and a page may hold
+    all children of some parents (`Page.whole_of`)."""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -83,6 +94,16 @@ class Stream:
         missing = [name for name in self.key if name not in names]
         if missing and not self.infer:
             raise ValueError(f"stream {self.name}: key column {missing[0]!r} is not among its columns")
+        if self.parent and (not self.key or (self.parent.column not in names and not self.infer)):
+            raise ValueError(f"stream {self.name}: a child needs a key, and the column of its parent")
+
+
+@dataclass(frozen=True, slots=True)
+class Covers:
+    """The rows that a walk was about: those whose `column` has one of `values`, compared as text."""
+
+    column: str
+    values: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,12 @@ class Fragment:
     partition: str
     bookmark: JsonObject | None
     resume: JsonObject | None = None
+    covers: Covers | None = None
+    """Of a fragment that ends the walk of a `full_refresh` stream: only these rows are gone if the walk did
+    not yield them. Such a walk is judged alone, without those of other partitions; its page has no other
+    fragment of the stream."""
+    begins_anew: bool = False
+    """The walk was begun again in this page, at its beginning: what it saw before counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +161,11 @@ class Page:
     or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
     (for progress only). `rejects` are stored with the page as rejected records; the checkpoint passes them.
     `failures` are partitions that the walk leaves out from here on; the page may hold nothing else.
+    `whole_of`: of these parents (stream of the children -> values of its `parent.column`) the page holds all
+    children there are; rows of others are marked deleted. Such a page has a checkpoint.
+    `deleted`: keys (column -> value) that the source says are gone once the records of the page are loaded:
+    their rows are marked deleted, and those of their children (`Stream.parent`). A key that the table does
+    not have is no row, and a later record brings its row back. Such a page has a checkpoint.
     """
 
     lane: str
@@ -142,6 +174,15 @@ class Page:
     total: int | None = None
     rejects: Sequence[Reject] = ()
     failures: Sequence[PartitionFailure] = ()
+    whole_of: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    deleted: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.whole_of or self.deleted) and not self.checkpoint:
+            raise ValueError("a page that tells what is gone has a checkpoint, too")
+        alone = [f.stream for f in self.checkpoint if f.covers]
+        if any(sum(f.stream == stream for f in self.checkpoint) > 1 for stream in alone):
+            raise ValueError("a fragment with `covers` is the only one of its stream in its page")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
@@ -16,9 +16,9 @@ from etl_core.broker.open import open_broker
 from etl_core.broker.protocol import Doorbell
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import OUTAGES, Pool, open_pool
+from etl_core.store.database import CONNECT_TIMEOUT, OUTAGES, Pool, open_pool
+from etl_core.store.first_look import look_first
 from etl_core.store.location import database_location
-from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from scheduler.duties.claim import Claim
 from scheduler.duties.deadline import Deadline
@@ -43,19 +43,22 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
     """Runs until asked to stop.
 
     Raises:
-        Unreachable: no database at the start. Conflict: its schema is behind or ahead.
+        Unreachable: no database at the first look; later it is waited for. Conflict: its schema is behind or
+            ahead.
     """
     stop = stop_when_asked(with_parent=with_parent)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_location(settings))
+        await look_first(url, application_name=APPLICATION_NAME)
         pool = await stack.enter_async_context(
-            open_pool(url, application_name=APPLICATION_NAME, min_size=1, max_size=4)
+            open_pool(url, application_name=APPLICATION_NAME, min_size=0, max_size=4)
         )
-        async with pool.acquire() as conn:
-            await check_schema(conn)
         broker = await open_broker(settings, url, pool=pool, application_name=APPLICATION_NAME)
         stack.push_async_callback(broker.close)
-        scheduler_id = await stack.enter_async_context(_registered(pool))
+        scheduler_id = await _register(pool, stop, pause=settings.claim_interval)
+        if scheduler_id is None:
+            return
+        stack.push_async_callback(_sign_off, pool, scheduler_id)
 
         claim = Claim(pool, broker, lost_after=settings.lease_timeout)
         sweep = Sweep(pool, broker, lost_after=settings.lease_timeout)
@@ -88,20 +91,33 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         log.info("scheduler stops", scheduler=scheduler_id)
 
 
-@asynccontextmanager
-async def _registered(pool: Pool) -> AsyncIterator[int]:
-    """A row in `schedulers` for as long as we run."""
-    scheduler_id: int = await _processes.register_scheduler(
-        pool, host=this_host(), pid=os.getpid(), version=__version__
-    )
-    try:
-        yield scheduler_id
-    finally:
+async def _register(pool: Pool, stop: asyncio.Event, *, pause: float) -> int | None:
+    """A row in `schedulers`, as soon as the database lets us have one; None when we are to stop before."""
+    told = False
+    while not stop.is_set():
         try:
-            async with asyncio.timeout(2):
-                await _processes.stop_scheduler(pool, scheduler_id=scheduler_id)
-        except (TimeoutError, *OUTAGES):
-            log.warning("could not sign off", scheduler=scheduler_id)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                scheduler_id: int = await _processes.register_scheduler(
+                    pool, host=this_host(), pid=os.getpid(), version=__version__
+                )
+        except OUTAGES as error:
+            if not told:
+                log.warning("waits for the database", error=str(error) or type(error).__name__)
+            told = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stop.wait()
+        else:
+            return scheduler_id
+    return None
+
+
+async def _sign_off(pool: Pool, scheduler_id: int) -> None:
+    try:
+        async with asyncio.timeout(2):
+            await _processes.stop_scheduler(pool, scheduler_id=scheduler_id)
+    except OUTAGES:
+        log.warning("could not sign off", scheduler=scheduler_id)
 
 
 def _guarded(name: str, duty: Duty) -> Duty:

@@ -22,7 +22,9 @@ from etl_core.lifecycle.settle import settle_after_commit, settle_locked
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
+from workers.byte_budget import ByteBudget
 from workers.load import CannotLoad
+from workers.loader import destination
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, final_retries, step_retries
 from workers.payload import READABLE, TYPED, decode, decoded_size
@@ -30,8 +32,8 @@ from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_loader import RunLoader
-from workers.set_aside import set_batch_aside
-from workers.transform import TypedRows
+from workers.set_aside import leave_not_landed, set_batch_aside
+from workers.transform import Reject, TypedRows
 from workers.typed_payload import decode_typed, encode_typed
 from workers.work import Held
 
@@ -52,6 +54,12 @@ class ClaimedBatch:
     attempts: int
     fragments: Sequence[dict[str, Any]]
     stored_at: datetime
+    lands_in: str | None
+    """Another database that it may be in already."""
+    is_asked: bool
+    """It is not loaded any more; whether it was, that database is asked."""
+    error: str | None
+    """For which it is set aside if not."""
     job_id: int
     job_name: str
     tenant: str
@@ -61,6 +69,8 @@ class ClaimedBatch:
     streams: list[Any] | None
     options: dict[str, Any]
     worker_id: int
+    size: int
+    """Bytes of its records as JSON, or of its rows, uncompressed."""
 
     @property
     def id(self) -> int:
@@ -82,8 +92,10 @@ async def claim_batch(
     )
     if row is None:
         return None
-    fields = {name: row[name] for name in ClaimedBatch.__dataclass_fields__ if name != "worker_id"}
-    return ClaimedBatch(**fields, worker_id=worker_id)
+    fields = {
+        name: row[name] for name in ClaimedBatch.__dataclass_fields__ if name not in ("worker_id", "size")
+    }
+    return ClaimedBatch(**fields, worker_id=worker_id, size=decoded_size(row["beginning"]))
 
 
 class BatchWork:
@@ -96,12 +108,17 @@ class BatchWork:
         stages: Collection[Stage],
         rings: Rings,
         progress: Progress | None = None,
+        *,
+        budget: ByteBudget | None = None,
     ) -> None:
+        """`budget` is what all batches in the hands of this worker may take of its memory."""
+        self._budget = budget or ByteBudget()
         self._progress = progress or Progress(pool)
         self._pool = pool
         self._batch = batch
         self._loads = Stage.LOAD in stages
         self._is_done = False
+        self._has_landed = False
         self._rings = rings
 
     @property
@@ -123,6 +140,7 @@ class BatchWork:
         with structlog.contextvars.bound_contextvars(
             run=batch.run_id, seq=batch.seq, job=f"{batch.tenant}/{batch.job_name}"
         ):
+            await self._budget.take(batch.size)
             try:
                 await self._carry_on()
             except Fenced as fenced:
@@ -131,14 +149,26 @@ class BatchWork:
                 log.error("batch set aside", error=str(error))
                 await self._write(self._set_aside, str(error))
             except SourceError as error:
-                log.error("run failed by this batch", error=str(error))
-                await self._write(self._fail_run, error.kind, str(error))
+                await self._failed(error.kind, str(error))
             except PASSING as error:
                 log.warning("batch returned", error=str(error) or type(error).__name__)
                 await self._write(self._return)
             except Exception as error:
                 log.exception("batch failed unexpectedly")
-                await self._write(self._fail_run, ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+                await self._failed(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+            finally:
+                await self._budget.give_back(batch.size)
+
+    async def _failed(self, kind: ErrorKind, message: str) -> None:
+        log.error("run failed by this batch", error=message)
+        if not self._batch.is_asked:
+            await self._write(self._fail_run, kind, message)
+        elif self._has_landed:
+            await self._write(
+                self._set_aside, f"it is in its destination, but the checkpoint stays: {message}"
+            )
+        else:  # nobody could say yet
+            await self._write(self._return)
 
     async def _write(self, write: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         try:
@@ -147,6 +177,46 @@ class BatchWork:
             log.warning("fenced: nothing more is written", reason=str(fenced))
 
     async def _carry_on(self) -> None:
+        may_be_there = self._batch.is_asked
+        if may_be_there and not await step_retries.on((*PASSING, SourceError))(self._is_to_be_loaded):
+            await self._settle()
+            return
+        carried, typed = await self._read()
+        if typed is not None:
+            # All streams of the run: the last page of a walk may be empty.
+            loader = RunLoader(self._pool, self._batch, None, self._streams())
+            await loader.load_rows(carried, typed)
+            await self._end_load({each.stream.name: len(each) + each.folded for each in typed}, carried.size)
+            return
+        loader = self._loader()
+        rows, size = {stream: len(records) for stream, records in carried.records.items()}, carried.size
+        if self._loads:
+            await loader.load(carried)
+            self._count(Stage.TRANSFORM, rows, size)
+            await self._end_load(rows, size)
+            return
+        typed = await (await loader.ensure_tables()).transform(carried)
+        del carried  # as the payload in `_read`: a page may be large, and is not needed in two forms
+        await self._pass_on(typed)
+        self._count(Stage.TRANSFORM, rows, size)
+
+    async def _is_to_be_loaded(self) -> bool:
+        """Asks the destination: what is there already is loaded, for it only needs to be settled here."""
+        lands_in, held = self._batch.lands_in, self._held._asdict()
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                holds = await _leases.lock_held_batch(conn, worker_id=self._batch.worker_id, **held)
+                if holds is None or lands_in is None:
+                    raise Fenced(f"batch {self._batch.seq} of run {self._batch.run_id} is no longer ours")
+                self._has_landed = await destination.has_landed(lands_in, conn, **held)
+            log.info("destination asked for a batch", has_landed=self._has_landed)
+            self._is_done = not self._has_landed and not await leave_not_landed(
+                conn, self._held, self._batch.worker_id, self._batch.error
+            )
+        return not self._is_done
+
+    async def _read(self) -> tuple[Batch, list[TypedRows] | None]:
+        """The batch with its records; or without any, and the rows that another worker made of them."""
         batch = self._batch
         payload = await step_retries.on(PASSING)(
             _leases.read_payload, self._pool, run_id=batch.run_id, seq=batch.seq
@@ -155,20 +225,12 @@ class BatchWork:
             raise Fenced(f"batch {batch.seq} of run {batch.run_id} is no longer ours")
         if payload[:1] == TYPED:
             typed = await asyncio.to_thread(decode_typed, payload)
-            await self._load_typed(typed, payload)
-        else:
-            await self._from_records(payload)
+            return self._carried(decoded_size(payload), {}), typed
+        records = await asyncio.to_thread(decode, payload)
+        return self._carried(decoded_size(payload), records), None
 
-    async def _load_typed(self, typed: list[TypedRows], payload: bytes) -> None:
-        # All streams of the run: the last page of a walk may be empty.
-        loader = RunLoader(self._pool, self._batch, None, self._streams())
-        carried = self._carried(payload, {})
-        await loader.load_rows(carried, typed)
-        self._is_done = True
-        self._count(Stage.LOAD, {rows.stream.name: len(rows) + rows.folded for rows in typed}, carried.size)
-        await self._settle()
-
-    async def _from_records(self, payload: bytes) -> None:
+    def _loader(self) -> RunLoader:
+        """For records: with the connector that transforms them."""
         batch = self._batch
         connector = connector_for(
             batch.integration_type,
@@ -177,18 +239,12 @@ class BatchWork:
             job=f"{batch.tenant}/{batch.job_name}",
             with_secrets=False,
         )
-        loader = RunLoader(self._pool, batch, connector, self._streams())
-        carried = self._carried(payload, await asyncio.to_thread(decode, payload))
-        rows = {stream: len(records) for stream, records in carried.records.items()}
-        if self._loads:
-            await loader.load(carried)
-            self._is_done = True
-            self._count(Stage.TRANSFORM, rows, carried.size)
-            self._count(Stage.LOAD, rows, carried.size)
-            await self._settle()
-        else:
-            await self._pass_on(await (await loader.ensure_tables()).transform(carried))
-            self._count(Stage.TRANSFORM, rows, carried.size)
+        return RunLoader(self._pool, batch, connector, self._streams())
+
+    async def _end_load(self, rows: Mapping[str, int], size: int) -> None:
+        self._is_done = True
+        self._count(Stage.LOAD, rows, size)
+        await self._settle()
 
     def _streams(self) -> list[Stream]:
         if self._batch.streams is None:
@@ -198,28 +254,29 @@ class BatchWork:
     def _count(self, stage: Stage, rows: Mapping[str, int], size: int) -> None:
         self._progress.add(self._batch.run_id, stage, rows, size)
 
-    def _carried(self, payload: bytes, records: Any) -> Batch:
+    def _carried(self, size: int, records: Any) -> Batch:
         batch = self._batch
         return Batch(
             run_id=batch.run_id,
             seq=batch.seq,
             lane=batch.lane,
             lease=batch.lease,
-            size=decoded_size(payload),
+            size=size,
             fragments=batch.fragments,
             stored_at=batch.stored_at,
             records=records,
         )
 
     async def _pass_on(self, typed: list[TypedRows]) -> None:
+        rejects = [reject for rows in typed for reject in rows.rejects]
         payload = await asyncio.to_thread(encode_typed, typed)
-        await step_retries.on(PASSING)(self._commit_typed, typed, payload)
+        typed.clear()
+        await step_retries.on(PASSING)(self._commit_typed, rejects, payload)
         self._is_done = True
         self._rings.ring(Stage.LOAD)
 
-    async def _commit_typed(self, typed: list[TypedRows], payload: bytes) -> None:
+    async def _commit_typed(self, rejects: Sequence[Reject], payload: bytes) -> None:
         batch = self._batch
-        rejects = [reject for rows in typed for reject in rows.rejects]
         async with self._pool.acquire() as conn, conn.transaction():
             passed = await _leases.pass_on_batch(
                 conn,

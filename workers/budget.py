@@ -111,6 +111,7 @@ class PostgresBudget:
         self._good_until = 0.0
         self._seen: tuple[int, int | None, float] | None = None
         """What an answer said that was not told yet: units left, the limit, the window's end (monotonic)."""
+        self._spent_since_seen = 0
         self._told_at = 0.0
         self._returning: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,13 +142,15 @@ class PostgresBudget:
             return False
         self._held -= cost
         self._spent += cost
+        self._spent_since_seen += cost
         return True
 
     async def observe(self, *, remaining: int, resets_in: timedelta, limit: int | None = None) -> None:
         now = time.monotonic()
         ends_at = now + resets_in.total_seconds()
         if self._seen and abs(self._seen[2] - ends_at) < 5:  # answers overtake each other
-            remaining = min(remaining, self._seen[0])
+            remaining = min(remaining, self._seen[0] - self._spent_since_seen)
+        self._spent_since_seen = 0
         self._seen = (remaining, limit, ends_at)
         self._held, too_much = min(self._held, max(remaining, 0)), max(self._held - remaining, 0)
         self._spent += too_much  # the source knows of calls that nobody told us of
@@ -203,7 +206,7 @@ class PostgresBudget:
             return _NOTHING_SEEN
         remaining, limit, ends_at = self._seen
         return {
-            "seen": remaining,
+            "seen": remaining - self._spent_since_seen,
             "seen_limit": limit,
             "resets_in": timedelta(seconds=ends_at - time.monotonic()),
         }

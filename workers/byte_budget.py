@@ -32,6 +32,15 @@ class ByteBudget:
             self._bytes += size
             self._batches += 1
 
+    async def room_for(self, size: int) -> None:
+        """Waits until so many bytes more are within the budget, or nothing is carried; takes nothing.
+
+        Before the next page is asked for: it will be about as large as the last one, and it is in the memory
+        before its size is known.
+        """
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._batches == 0 or self._bytes + size <= self._most_bytes)
+
     async def give_back(self, size: int) -> None:
         """A batch of `size` bytes is loaded, or will not be."""
         async with self._freed:

@@ -183,6 +183,7 @@ class Execution:
                 self._extracting.cancel()
             while (batch := await stored.get()) is not None and not self._giving_way:
                 await self._load(loader, batch)
+                del batch  # here and in what follows: a page must be gone while the next one is made
 
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
@@ -277,21 +278,25 @@ class Execution:
                 self._progress.add(self._run.id, Stage.EXTRACT, rows, batch.size)
                 if extractor.rows_expected is not None:
                     self._progress.expect(self._run.id, extractor.rows_expected)
+                may_give_way = bool(batch.fragments)
                 if batch.is_carried:
                     await self._budget.take(batch.size)
                     stored.put_nowait(batch)
+                    before_the_next = self._budget.room_for(batch.size)
                 else:
-                    await self._pass_on(batch)
-                if batch.fragments and await self._others_wait():
+                    before_the_next = self._pass_on(batch.stored_bytes)
+                del batch
+                await before_the_next
+                if may_give_way and await self._others_wait():
                     log.info("gives way: others wait for a slot")
                     self._giving_way = True
                     return
 
-    async def _pass_on(self, batch: Batch) -> None:
+    async def _pass_on(self, stored_bytes: int) -> None:
         """Others take it from here; extract waits while they have more than a run's share before them."""
         if self._rings:
             self._rings.ring(Stage.TRANSFORM)
-        self._waiting_bytes += batch.stored_bytes
+        self._waiting_bytes += stored_bytes
         while self._waiting_bytes > MOST_UNLOADED_BYTES:
             unloaded = await _leases.count_unloaded(self._pool, run_id=self._run.id)
             self._waiting_bytes = unloaded["bytes"]

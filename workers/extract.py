@@ -126,8 +126,10 @@ class Extractor:
                 async with aclosing(self._pages()) as pages:
                     async for page in pages:
                         batch = await self._store(page)
+                        del page  # or it would be held until there is another
                         if batch is not None:
                             yield batch
+                            del batch
                         elif await _leases.has_every_lane_ended(self._pool, run_id=self._run.id):
                             break
                 self.end = ExtractEnd()
@@ -153,6 +155,7 @@ class Extractor:
                 except StopAsyncIteration:
                     return
                 yield page
+                del page
         finally:
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
@@ -167,9 +170,15 @@ class Extractor:
                 "bookmark": f.bookmark,
                 "resume": f.resume,
                 "version": checkpoint_version(self._connector),
+                **({} if f.covers is None else {"covers": msgspec.to_builtins(f.covers)}),
+                **({"begins_anew": True} if f.begins_anew else {}),
             }
             for f in page.checkpoint
         ]
+        if page.whole_of:  # travels with the checkpoint, through all stages
+            fragments[0]["whole_of"] = {stream: list(of) for stream, of in page.whole_of.items()}
+        if page.deleted:
+            fragments[0]["deleted"] = {stream: list(keys) for stream, keys in page.deleted.items()}
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
         self._seq = seq
         self._streams = None

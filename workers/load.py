@@ -17,6 +17,7 @@ from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.connector_calls import transform
 from workers.loader import destination, walks
+from workers.loader.children import Gone, delete_children, delete_named, what_is_gone
 from workers.loader.destination import Outcome
 from workers.loader.inference import Rehearsal, infer_columns, with_key
 from workers.loader.merge import Staged, few_rows, load_at_once, merge, stage_rows
@@ -165,19 +166,19 @@ class Loader:
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
         # A reject may be gone from its source: a replay tells a walk nothing of what it has.
-        steps = [] if _only_older(batch) else walks.steps_of(self._tables, typed, batch.fragments)
-        tables = [table for table, _ in typed] + [step.table for step in steps]
+        gone = Gone() if _only_older(batch) else what_is_gone(self._tables, typed, batch.fragments)
+        tables = [table for table, _ in typed] + gone.tables
         elsewhere = tables[0].destination if tables else None  # of all tables of a job alike
         async with self._pool.acquire() as conn:
             if elsewhere is not None:
-                return await self._commit_elsewhere(conn, elsewhere, batch, typed, steps, piecewise=piecewise)
-            if not piecewise and len(typed) == 1 and not steps:
+                return await self._commit_elsewhere(conn, elsewhere, batch, typed, gone, piecewise=piecewise)
+            if not piecewise and len(typed) == 1 and not gone.tables:
                 table, rows = typed[0]
                 few = None if rows.rejects or _left_out(typed) else few_rows(table, rows)
                 if few is not None:
                     return await self._commit_at_once(conn, batch, table, few, folded=rows.folded)
             async with conn.transaction():
-                return await self._commit_in_steps(conn, batch, typed, steps, piecewise=piecewise)
+                return await self._commit_in_steps(conn, batch, typed, gone, piecewise=piecewise)
 
     async def _commit_at_once(
         self, conn: Connection, batch: Batch, table: TargetTable, few: Staged, *, folded: int
@@ -202,7 +203,7 @@ class Loader:
         conn: Connection,
         batch: Batch,
         typed: Sequence[tuple[TargetTable, TypedRows]],
-        steps: Sequence[walks.Step],
+        gone: Gone,
         *,
         piecewise: bool,
     ) -> Counts:
@@ -210,9 +211,11 @@ class Loader:
         staged = [] if piecewise else [await stage_rows(conn, table, rows) for table, rows in typed]
         if not await self._hold(conn, batch):
             return await self._committed_before(conn, batch)
-        await walks.hold(conn, self._run.job_id, steps)
+        await walks.hold(conn, self._run.job_id, gone.steps)
         outcome = await self._merge(conn, batch, typed, staged)
-        outcome.deleted = await self._walk(conn, conn, batch, steps)
+        outcome.deleted = await self._walk(conn, conn, batch, gone.steps)
+        outcome.deleted += await delete_named(conn, batch.run_id, gone)
+        outcome.deleted += await delete_children(conn, self._tables, batch.run_id, gone)
         return await self._finish(conn, batch, typed, outcome)
 
     async def _commit_elsewhere(
@@ -221,25 +224,53 @@ class Loader:
         reference: str,
         batch: Batch,
         typed: Sequence[tuple[TargetTable, TypedRows]],
-        steps: Sequence[walks.Step],
+        gone: Gone,
         *,
         piecewise: bool,
     ) -> Counts:
         """The order of it: `workers.loader.destination`."""
-        async with destination.lend(reference, conn) as there, conn.transaction():
-            if not await self._hold(conn, batch):
+        async with destination.lend(reference, conn) as there:
+            if not await self._announce(conn, batch, reference):
                 return await self._committed_before(conn, batch)
-            await walks.hold(conn, self._run.job_id, steps)
-            async with destination.turn(there, conn, batch.run_id, batch.seq, batch.lease) as turn:
-                if turn.outcome is None:
-                    staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
-                    outcome = await self._merge(there, batch, typed, staged)
-                    outcome.deleted = await self._walk(conn, there, batch, steps)
-                    await turn.write(outcome)
-                else:  # whoever held it before was lost in between
-                    outcome = turn.outcome
-                    await self._walk(conn, there, batch, steps)
-            return await self._finish(conn, batch, typed, outcome)
+            async with conn.transaction():
+                return await self._commit_there(conn, there, batch, typed, gone, piecewise=piecewise)
+
+    async def _commit_there(
+        self,
+        conn: Connection,
+        there: Connection,
+        batch: Batch,
+        typed: Sequence[tuple[TargetTable, TypedRows]],
+        gone: Gone,
+        *,
+        piecewise: bool,
+    ) -> Counts:
+        if not await self._hold(conn, batch):
+            return await self._committed_before(conn, batch)
+        await walks.hold(conn, self._run.job_id, gone.steps)
+        async with destination.turn(there, conn, batch.run_id, batch.seq, batch.lease) as turn:
+            if turn.outcome is None:
+                staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
+                outcome = await self._merge(there, batch, typed, staged)
+                outcome.deleted = await self._walk(conn, there, batch, gone.steps)
+                outcome.deleted += await delete_named(there, batch.run_id, gone)
+                outcome.deleted += await delete_children(there, self._tables, batch.run_id, gone)
+                await turn.write(outcome)
+            else:  # whoever held it before was lost in between
+                outcome = turn.outcome
+                await self._walk(conn, there, batch, gone.steps)
+        return await self._finish(conn, batch, typed, outcome)
+
+    async def _announce(self, conn: Connection, batch: Batch, reference: str) -> bool:
+        announced = await _leases.announce_landing(
+            conn,
+            run_id=batch.run_id,
+            seq=batch.seq,
+            lease=batch.lease,
+            worker_id=self._run.worker_id,
+            lands_in=reference,
+        )
+        return announced is not None
 
     async def _hold(self, conn: Connection, batch: Batch) -> bool:
         held = await _leases.lock_leased_batch(

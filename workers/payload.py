@@ -9,6 +9,7 @@ none. So a record that was carried on in memory loads exactly as the same record
 
 from __future__ import annotations
 
+import io
 import json
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ MAX_BYTES = 256 * 1024 * 1024
 """The largest page, uncompressed: decoding must not take the worker's memory, whatever was stored."""
 
 _CHUNK = 4 * 1024 * 1024
+_MOST_HEADER = 18
+"""Bytes of a zstd frame's header."""
 
 
 class UnreadablePayload(Permanent):
@@ -66,7 +69,7 @@ def encode(records: Mapping[str, Sequence[Record]], *, max_bytes: int = MAX_BYTE
         raise UnstorablePage(
             f"a page of {len(text)} bytes is larger than {max_bytes}: the connector must yield smaller pages"
         )
-    return version + compress(text)
+    return compress(version, text)
 
 
 def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Record]]:
@@ -75,14 +78,14 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
     Raises:
         UnreadablePayload: unknown version, damaged, or more than `max_bytes` when uncompressed.
     """
-    version, body = payload[:1], payload[1:]
+    version = payload[:1]
     if version not in (RAW, RAW_ASCII):
         raise UnreadablePayload(
             f"this batch was stored in payload version {version.hex() or '(empty)'}, "
             "which this program does not know: run the version that stored it, or newer"
         )
     try:
-        text = decompress(body, max_bytes)
+        text = decompress(payload, max_bytes)
         decoded: Any = msgspec.json.decode(text) if version == RAW else json.loads(text)
     except (zstandard.ZstdError, ValueError, RecursionError) as error:
         raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
@@ -91,9 +94,15 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
     return decoded
 
 
-def decoded_size(payload: bytes) -> int:
-    """Bytes of a payload's JSON, uncompressed, as its frame says (`encode` writes it)."""
-    return int(zstandard.frame_content_size(payload[1:]))
+def decoded_size(payload: bytes | None) -> int:
+    """Bytes of a payload's JSON, uncompressed, as its frame says (`encode` writes it).
+
+    Its beginning is enough; of one that is damaged or gone 0, for whoever decodes it says so.
+    """
+    try:
+        return max(0, int(zstandard.frame_content_size((payload or b"")[1 : 1 + _MOST_HEADER])))
+    except zstandard.ZstdError:
+        return 0
 
 
 def encode_record(record: Record) -> bytes:
@@ -116,14 +125,28 @@ def as_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
-def compress(body: bytes) -> bytes:
-    """zstd level 1, its frame saying the size."""
-    return zstandard.ZstdCompressor(level=1).compress(body)
+def compress(version: bytes, body: bytes) -> bytes:
+    """A payload: its version, and the body as zstd level 1, its frame saying the size."""
+    # Into one buffer, which is then the answer: a page may be large, and each copy of it is memory.
+    payload = io.BytesIO()
+    payload.write(version)
+    compressor = zstandard.ZstdCompressor(level=1)
+    with compressor.stream_writer(payload, size=len(body), closefd=False) as writer:
+        writer.write(body)
+    return payload.getvalue()
 
 
-def decompress(body: bytes, max_bytes: int = MAX_BYTES) -> bytes:
+def decompress(payload: bytes, max_bytes: int = MAX_BYTES) -> bytes:
     """The body of a payload, at most so many bytes; raises UnreadablePayload or ZstdError."""
-    # By the stream, since a frame's own header may say nothing, or lie, about its size.
+    body = memoryview(payload)[1:]
+    size = zstandard.frame_content_size(body)
+    if 0 < size <= max_bytes:  # a frame that has more than it says is refused
+        return zstandard.ZstdDecompressor().decompress(body)
+    return _decompress_unsized(body, max_bytes)
+
+
+def _decompress_unsized(body: memoryview, max_bytes: int) -> bytes:
+    """By the stream, since a frame's header may say nothing about its size."""
     parts: list[bytes] = []
     size = 0
     with zstandard.ZstdDecompressor().stream_reader(body) as reader:

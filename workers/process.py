@@ -22,13 +22,14 @@ from etl_core.lifecycle.claim import claim_runs
 from etl_core.lifecycle.takeover import worker_application_name
 from etl_core.process import stop_when_asked, this_host
 from etl_core.settings import Settings
-from etl_core.store.database import OUTAGES, Pool, connect, open_pool
+from etl_core.store.database import CONNECT_TIMEOUT, OUTAGES, Pool, connect, open_pool
+from etl_core.store.first_look import look_first
 from etl_core.store.location import database_location
-from etl_core.store.migrations import check_schema
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
 from workers.budget import PostgresBudgets
 from workers.clean_ends import CleanEnds
+from workers.byte_budget import ByteBudget
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
@@ -43,6 +44,9 @@ _processes = load("processes")
 
 log = structlog.get_logger()
 
+APPLICATION_NAME = "etl-worker"
+"""Until we have an id, by which each incarnation is named."""
+
 
 async def run_worker(
     settings: Settings, *, slots: int, stages: Collection[Stage] = ALL_STAGES, with_parent: bool = False
@@ -50,16 +54,12 @@ async def run_worker(
     """Runs until asked to stop; then the batches in hand are finished, the runs go back to the queue.
 
     Raises:
-        Unreachable: no database at the start. Conflict: its schema is behind or ahead. InvalidInput: a URL
-            that cannot be right.
+        Unreachable: no database at the first look; later it is waited for. Conflict: its schema is behind or
+            ahead. InvalidInput: a URL that cannot be right.
     """
     stop = stop_when_asked(with_parent=with_parent)
     async with database_location(settings) as url:
-        conn = await connect(url, application_name="etl-worker")
-        try:
-            await check_schema(conn)
-        finally:
-            await conn.close()
+        await look_first(url, application_name=APPLICATION_NAME)
         # A URL that cannot be right ends us here: registered already, we would be taken for a lost worker.
         await (await open_broker(settings, url)).close()
         while not stop.is_set():
@@ -67,7 +67,7 @@ async def run_worker(
                 async with _incarnation(settings, url, slots, stages, stop) as worker:
                     await worker.serve()
             except OUTAGES as error:  # the database went away before we were known to it
-                log.warning("cannot start; trying again", error=str(error) or type(error).__name__)
+                log.warning("waits for the database", error=str(error) or type(error).__name__)
                 await _first(stop.wait(), asyncio.sleep(settings.claim_interval))
 
 
@@ -76,13 +76,13 @@ async def _incarnation(
     settings: Settings, url: str, slots: int, stages: Collection[Stage], stop: asyncio.Event
 ) -> AsyncIterator[Worker]:
     """A registered worker with its own connections, heartbeat and doorbell."""
-    conn = await connect(url, application_name="etl-worker")
+    conn = await connect(url, application_name=APPLICATION_NAME, command_timeout=CONNECT_TIMEOUT)
     try:
         worker_id = await _processes.register_worker(
             conn, host=this_host(), pid=os.getpid(), version=__version__, stages=list(stages), slots=slots
         )
     finally:
-        await conn.close()
+        conn.terminate()
     name = worker_application_name(worker_id)
     lost = asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -122,8 +122,17 @@ async def _incarnation(
         )
         await destination.close()
         if not lost.is_set():
-            await _processes.stop_worker(pool, worker_id=worker_id)
+            await _sign_off(pool, worker_id)
         log.info("worker stops", worker=worker_id, lost=lost.is_set())
+
+
+async def _sign_off(pool: Pool, worker_id: int) -> None:
+    """Without it others wait for our lease to end, no more."""
+    try:
+        async with asyncio.timeout(2):
+            await _processes.stop_worker(pool, worker_id=worker_id)
+    except OUTAGES:
+        log.warning("could not sign off", worker=worker_id)
 
 
 def _by_loop(stages: Collection[Stage]) -> list[list[Stage]]:
@@ -155,6 +164,7 @@ class Worker:
         self._rings = rings
         self._progress = Progress(pool)
         self._ends = CleanEnds(pool, worker_id)
+        self._batch_memory = ByteBudget(most_batches=slots)
         self._budgets = PostgresBudgets(pool)
         self._id = worker_id
         self._stages = frozenset(stages)
@@ -227,7 +237,11 @@ class Worker:
             )
             if batch is None:
                 break
-            claimed.append(BatchWork(self._pool, batch, self._stages, self._rings, self._progress))
+            claimed.append(
+                BatchWork(
+                    self._pool, batch, self._stages, self._rings, self._progress, budget=self._batch_memory
+                )
+            )
         return claimed
 
     async def _ask_for_runs(self) -> None:

@@ -11,8 +11,8 @@ from etl_core.connector import Connector
 from etl_core.connectors_registry import describe, find_connector
 from etl_core.control.secret_fields import secret_fields
 from etl_core.errors import InvalidInput, Permanent
+from etl_core.secret_references import resolve_secrets
 from workers.connector_calls import build
-from workers.secrets import resolve_secrets
 
 
 def connector_for(

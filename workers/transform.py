@@ -208,6 +208,11 @@ def _key_of(compiled: _Compiled, record: Record) -> Row | None:
     return tuple(key) or None
 
 
+def key_of(stream: Stream, record: Record) -> Row | None:
+    """The key of a record as it is staged, in the order of `stream.key`; None if it cannot be one."""
+    return _key_of(_compile(stream), record)
+
+
 def _check_key(compiled: _Compiled, values: list[Staged]) -> None:
     size = 0
     for i in compiled.key:

@@ -48,7 +48,7 @@ def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> by
         raise UnstorablePage(
             f"a batch of {len(body)} bytes is larger than {max_bytes}: the connector must yield smaller pages"
         )
-    return TYPED + compress(body)
+    return compress(TYPED, body)
 
 
 def decode_typed(payload: bytes) -> list[TypedRows]:
@@ -56,7 +56,7 @@ def decode_typed(payload: bytes) -> list[TypedRows]:
     if payload[:1] != TYPED:
         raise UnreadablePayload(f"payload version {payload[:1].hex()} does not hold typed rows")
     try:
-        parts = msgspec.msgpack.decode(decompress(payload[1:]), type=list[_Part])
+        parts = msgspec.msgpack.decode(decompress(payload), type=list[_Part])
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
         raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
     return [

@@ -1,11 +1,15 @@
-"""Ends a run where it is: cancelled by a person, or past its deadline. Nothing of it lands afterwards."""
+"""Ends a run where it is: cancelled by a person, or past its deadline. Nothing of it lands afterwards.
+
+Where rows go to another database, a worker that was lost may have left a batch there of which nothing is
+known here. Such a run ends when another worker has looked: else destination and checkpoint would not agree.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from etl_core.errors import ErrorKind
-from etl_core.lifecycle.settle import COUNTERS, cut_version, finish_job
+from etl_core.lifecycle.settle import end_cancelled, end_early, finish_job
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection
@@ -13,7 +17,6 @@ from etl_core.store.queries import load
 
 _interventions = load("interventions")
 _leases = load("leases")
-_settle = load("settle")
 
 
 async def lock_open_run(conn: Connection, run_id: int) -> tuple[Any, Any] | None:
@@ -25,36 +28,45 @@ async def lock_open_run(conn: Connection, run_id: int) -> tuple[Any, Any] | None
     return job, run
 
 
-async def cancel_run(conn: Connection, job: Any, run: Any, *, cancelled_by: str) -> None:
-    """CANCELLED; the job is READY and comes back at its normal time. The caller holds both rows."""
-    await _end(conn, job, run, RunState.CANCELLED, actor=cancelled_by)
-    await _interventions.rest_cancelled_job(conn, job_id=job["id"])
+async def cancel_run(conn: Connection, job: Any, run: Any, *, cancelled_by: str) -> bool:
+    """CANCELLED; the job is READY and comes back at its normal time. The caller holds both rows.
+
+    False: it will be, once a worker has looked which of its batches are in another database already.
+    Cancelled for a second time meanwhile it does not wait: nobody may be able to look.
+    """
+    if run["cancel_requested_by"] is None and await _must_ask(conn, run, cancelled_by=cancelled_by):
+        return False
+    await end_cancelled(conn, job, run["id"], cancelled_by=cancelled_by)
+    return True
 
 
 async def fail_run_early(conn: Connection, job: Any, run: Any, *, message: str, actor: str) -> None:
-    """FAILED, to be tried again after the retry interval. The caller holds both rows."""
-    await _end(conn, job, run, RunState.FAILED, actor=actor, error_kind=ErrorKind.DEADLINE, message=message)
+    """FAILED, to be tried again after the retry interval. The caller holds both rows.
+
+    As with `cancel_run`, another database may have to be asked first.
+    """
+    if await _must_ask(conn, run, message=message):
+        return
+    await end_early(
+        conn, job, run["id"], RunState.FAILED, actor=actor, error_kind=ErrorKind.DEADLINE, message=message
+    )
     await finish_job(conn, job, run["id"], Outcome(RunState.FAILED, ErrorKind.DEADLINE, message))
 
 
-async def _end(
-    conn: Connection,
-    job: Any,
-    run: Any,
-    state: RunState,
-    *,
-    actor: str,
-    error_kind: ErrorKind | None = None,
-    message: str | None = None,
-) -> None:
-    tally = await _settle.tally_batches(conn, run_id=run["id"])
-    await _interventions.end_run_early(
+async def _must_ask(
+    conn: Connection, run: Any, *, cancelled_by: str | None = None, message: str | None = None
+) -> bool:
+    """Discards what is not loaded; whether batches are left of which another database must be asked."""
+    asked = await _leases.discard_batches(conn, run_id=run["id"])
+    if not asked:
+        return False
+    why = f"cancelled by {cancelled_by}" if cancelled_by else message
+    await _interventions.await_landings(
         conn,
         run_id=run["id"],
-        state=state,
-        ended_by=actor,
-        counters={name: tally[name] for name in COUNTERS},
-        error_kind=error_kind,
+        ended_by=cancelled_by,
+        error_kind=None if cancelled_by else ErrorKind.DEADLINE,
         error_message=message,
+        wait_reason=f"{why}; a worker asks its destination what has landed",
     )
-    await cut_version(conn, job, run["id"], actor=actor)
+    return True

@@ -13,11 +13,13 @@ from enum import StrEnum
 import asyncpg
 
 from etl_core.control.audit import Actor, record_event
+from etl_core.errors import ErrorKind
 from etl_core.models.run import RunState
 from etl_core.rules.outcome import FailedPartition, Outcome, RunTally, decide
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
+_interventions = load("interventions")
 _leases = load("leases")
 _settle = load("settle")
 
@@ -53,6 +55,9 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
     tally = await _settle.tally_batches(conn, run_id=run_id)
     if tally["unloaded"]:
         return None
+    if run["cancel_requested_by"] is not None:  # it waited only to hear what of it has landed
+        await end_cancelled(conn, job, run_id, cancelled_by=run["cancel_requested_by"])
+        return Outcome(RunState.CANCELLED)
     outcome = decide(
         RunTally(
             error_kind=run["error_kind"],
@@ -129,6 +134,36 @@ async def settle_after_commit(conn: Connection, run_id: int, *, actor: str) -> O
     if not await _settle.is_settleable(conn, run_id=run_id):
         return None
     return await settle_run(conn, run_id, actor=actor)
+
+
+async def end_cancelled(conn: Connection, job: asyncpg.Record, run_id: int, *, cancelled_by: str) -> None:
+    """CANCELLED; the job is READY and comes back at its normal time. The caller holds both rows."""
+    await end_early(conn, job, run_id, RunState.CANCELLED, actor=cancelled_by)
+    await _interventions.rest_cancelled_job(conn, job_id=job["id"])
+
+
+async def end_early(
+    conn: Connection,
+    job: asyncpg.Record,
+    run_id: int,
+    state: RunState,
+    *,
+    actor: str,
+    error_kind: ErrorKind | None = None,
+    message: str | None = None,
+) -> None:
+    """Ends a run where it is: what is not loaded is discarded. The caller holds job and run."""
+    tally = await _settle.tally_batches(conn, run_id=run_id)
+    await _interventions.end_run_early(
+        conn,
+        run_id=run_id,
+        state=state,
+        ended_by=actor,
+        counters={name: tally[name] for name in COUNTERS},
+        error_kind=error_kind,
+        error_message=message,
+    )
+    await cut_version(conn, job, run_id, actor=actor)
 
 
 async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome: Outcome) -> None:

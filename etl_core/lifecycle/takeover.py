@@ -106,7 +106,11 @@ async def _charge_batch(conn: Connection, run: asyncpg.Record, batch: asyncpg.Re
     )
     if batch["attempts"] >= MAX_LOSSES:
         lost_on = await _lost_on(conn, run["id"], batch["seq"])
-        error = f"{MAX_LOSSES} workers were lost on it ({lost_on}); look at their logs and memory"
+        error = f"{batch['attempts']} workers were lost on it ({lost_on}); look at their logs and memory"
+        if batch["attempts"] < 2 * MAX_LOSSES and await _leases.ask_landing(
+            conn, run_id=run["id"], seq=batch["seq"], error=error
+        ):
+            return  # it may be in another database already: somebody looks, and sets it aside if not
         await _leases.set_aside(conn, run_id=run["id"], seq=batch["seq"], error=error)
         await _leases.discard_lane(conn, run_id=run["id"], lane=batch["lane"])
 

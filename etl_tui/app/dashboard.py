@@ -244,7 +244,8 @@ class Dashboard(Screen[None]):
 
     async def _cancel(self, job: JobRow) -> None:
         run = await self._source.cancel(job.id)
-        self._message.confirm(f"{full_name(job)}: run {run.id} is cancelled; what it loaded stays")
+        done = "will be cancelled" if run.finished_at is None else "is cancelled"
+        self._message.confirm(f"{full_name(job)}: run {run.id} {done}; what it loaded stays")
 
     async def _clear(self, job: JobRow) -> None:
         after = await self._source.clear(job.id)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
+from etl_tui.cli import connectors_new
 from etl_tui.cli.parser import add_command, add_group
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def register(subparsers: Subparsers) -> None:
         summary="the installed integration types and the packages that bring them",
         example="etl-tui connectors list",
     )
+    connectors_new.register(group)
 
 
 async def list_all(_: argparse.Namespace, context: Context) -> int:

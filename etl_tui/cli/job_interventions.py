@@ -88,7 +88,9 @@ async def cancel_one(arguments: argparse.Namespace, context: Context) -> int:
     if context.output.json:
         context.output.emit(run)
     else:
-        context.output.line(one_line(f"{job.tenant}/{job.job_name}: run {run.id} is cancelled; {reason}"))
+        # Not at once where another database must be asked first what has landed.
+        done = "will be cancelled" if run.finished_at is None else "is cancelled"
+        context.output.line(one_line(f"{job.tenant}/{job.job_name}: run {run.id} {done}; {reason}"))
     return ExitCode.DONE
 
 

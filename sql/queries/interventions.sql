@@ -21,6 +21,16 @@ SET state = :state, finished_at = now(), lease = lease + 1, extract_done = true,
     error_kind = :error_kind, error_message = :error_message
 WHERE id = :run_id;
 
+-- name: await_landings(run_id, ended_by, error_kind, error_message, wait_reason)!
+-- A run that is to end, but not before its destination has said which of its batches are there: in nobody's hands,
+-- nothing more is extracted. Cancelled where `ended_by` is given. The caller holds job and run.
+UPDATE job_runs
+SET state = 'RUNNING', lease = lease + 1, worker_id = NULL, extract_done = true, wait_reason = :wait_reason,
+    cancel_requested_by = :ended_by,
+    error_kind = coalesce(error_kind, :error_kind),
+    error_message = CASE WHEN error_kind IS NULL THEN :error_message ELSE error_message END
+WHERE id = :run_id;
+
 -- name: rest_cancelled_job(job_id)!
 -- A cancelled job is READY; its next time stays as planned from the start of this run, its failures in a row stay.
 UPDATE etl_jobs SET status = 'READY' WHERE id = :job_id;
@@ -45,11 +55,12 @@ WHERE id = :job_id;
 UPDATE etl_jobs SET not_before = :until WHERE id = :job_id;
 
 -- name: list_overdue_runs()
--- Open runs past the deadline of their job.
+-- Open runs past the deadline of their job; not those that only wait to hear what of them has landed.
 SELECT r.id, j.deadline_minutes
 FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
 WHERE r.state IN ('QUEUED', 'RUNNING') AND j.deadline_minutes IS NOT NULL
-    AND r.started_at < now() - make_interval(mins => j.deadline_minutes);
+    AND r.started_at < now() - make_interval(mins => j.deadline_minutes)
+    AND r.cancel_requested_by IS NULL AND r.error_kind IS DISTINCT FROM 'deadline';
 
 -- name: list_held(worker_id)
 -- The runs (seq 0) and batches that a worker holds, with their leases: what it works on and does not find here was taken

@@ -106,7 +106,7 @@ WHERE id = :run_id;
 
 -- name: adopt_batches(run_id, worker_id, formats)
 -- The waiting batches of a run go to the worker that holds it now, in order; their leases rise. Not those of a lane in
--- which another worker has one, or which holds one that this worker cannot read.
+-- which another worker has one, or which holds one that this worker cannot read, or of which the destination is asked.
 WITH adopted AS (
     UPDATE run_batches AS b
     SET state = 'LEASED', lease = b.lease + 1, worker_id = :worker_id, in_hand_since = NULL
@@ -114,7 +114,7 @@ WITH adopted AS (
         AND NOT EXISTS (
             SELECT FROM run_batches AS o
             WHERE o.run_id = :run_id AND o.lane = b.lane
-                AND (o.state = 'LEASED' OR o.state = 'WAITING' AND o.format <> ALL(:formats::smallint []))
+                AND (o.state = 'LEASED' OR o.state = 'WAITING' AND (o.is_asked OR o.format <> ALL(:formats::smallint [])))
         )
     RETURNING b.run_id, b.seq, b.lane, b.lease, b.fragments, b.stored_at, b.attempts
 )
@@ -131,6 +131,7 @@ RETURNING seq;
 -- The best waiting batch of these stages: of a person's run first, then of the run with the fewest in work, oldest
 -- first. A worker that loads takes only the head of a lane, for a lane loads in order. `suspects`: also batches that
 -- cost a worker before; such a one is worked on alone. A worker that is to drain, or was taken for lost, gets none.
+-- The beginning of the payload tells its size.
 WITH picked AS MATERIALIZED (
     SELECT b.run_id, b.seq
     FROM run_batches AS b INNER JOIN job_runs AS r ON b.run_id = r.id
@@ -161,12 +162,16 @@ claimed AS (
     SET state = 'LEASED', lease = b.lease + 1, worker_id = :worker_id, in_hand_since = now()
     FROM picked
     WHERE b.run_id = picked.run_id AND b.seq = picked.seq AND b.state = 'WAITING'
-    RETURNING b.run_id, b.seq, b.lane, b.lease, b.stage, b.attempts, b.fragments, b.stored_at
+    RETURNING
+        b.run_id, b.seq, b.lane, b.lease, b.stage, b.attempts, b.fragments, b.stored_at, b.lands_in, b.is_asked, b.error
 )
 
 SELECT
     c.*, r.job_id, r.tenant_id, r.trigger, r.options, r.uid AS run_uid, j.job_name, t.name AS tenant,
-    i.name AS integration, i.type AS integration_type, i.config, s.streams
+    i.name AS integration, i.type AS integration_type, i.config, s.streams,
+    (
+        SELECT substring(p.payload FOR 19) FROM batch_payloads AS p WHERE p.run_id = c.run_id AND p.seq = c.seq
+    ) AS beginning
 FROM claimed AS c
 INNER JOIN job_runs AS r ON c.run_id = r.id
 INNER JOIN etl_jobs AS j ON r.job_id = j.id
@@ -251,10 +256,34 @@ WHERE run_id = :run_id AND lane = :lane AND state IN ('WAITING', 'LEASED')
         WHERE aside.run_id = :run_id AND aside.lane = :lane AND aside.state = 'SET_ASIDE'
     );
 
--- name: discard_batches(run_id)!
--- Nothing more of this run is loaded.
-UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1
-WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED');
+-- name: discard_batches(run_id)$
+-- Nothing more of this run is loaded. Of batches that may be in another database already it is asked there; how many.
+WITH discarded AS (
+    UPDATE run_batches
+    SET state = CASE WHEN lands_in IS NULL THEN 'DISCARDED' ELSE 'WAITING' END, is_asked = lands_in IS NOT NULL,
+        lease = lease + 1, worker_id = NULL, in_hand_since = NULL
+    WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
+    RETURNING is_asked
+)
+
+SELECT count(*) FILTER (WHERE is_asked) FROM discarded;
+
+-- name: discard_batch(run_id, seq)!
+-- This one is not loaded, and was not. The caller holds it.
+UPDATE run_batches SET state = 'DISCARDED', lease = lease + 1, worker_id = NULL, in_hand_since = NULL
+WHERE run_id = :run_id AND seq = :seq;
+
+-- name: announce_landing(run_id, seq, lease, worker_id, lands_in)$
+-- From now on the rows of this batch may be in that other database; null when the batch is another's.
+UPDATE run_batches SET lands_in = :lands_in
+WHERE run_id = :run_id AND seq = :seq AND lease = :lease AND worker_id = :worker_id AND state = 'LEASED'
+RETURNING seq;
+
+-- name: ask_landing(run_id, seq, error)$
+-- This batch is not loaded any more, but may have been: its destination is asked. Null when it cannot be there.
+UPDATE run_batches SET is_asked = true, error = :error
+WHERE run_id = :run_id AND seq = :seq AND state = 'WAITING' AND lands_in IS NOT NULL
+RETURNING seq;
 
 -- name: release_run(run_id, ready_at, wait_reason, losses)!
 -- Back to the queue: parked, given way, or taken from a lost worker. The caller holds the run. Its lease rises, and

@@ -104,7 +104,7 @@ dropped AS (
 )
 
 UPDATE run_batches
-SET state = 'LOADED', stage = 'load', loaded_at = now(),
+SET state = 'LOADED', stage = 'load', loaded_at = now(), error = NULL,
     counts = counts || :counts::jsonb || jsonb_build_object(
         'rows_rejected',
         coalesce((counts ->> 'rows_rejected')::bigint, 0) + coalesce((:counts ->> 'rows_rejected')::bigint, 0)
@@ -166,6 +166,14 @@ SELECT
     END
 FROM walk_keys AS k LEFT JOIN LATERAL unnest(k.hashes) AS h (hash) ON true
 WHERE k.job_id = :job_id AND k.stream = :stream;
+
+-- name: end_walk(job_id, stream, partition)!
+-- A walk that was judged alone has told what it could.
+WITH forgotten AS (
+    DELETE FROM walk_keys WHERE job_id = :job_id AND stream = :stream AND partition = :partition
+)
+
+DELETE FROM stream_walks WHERE job_id = :job_id AND stream = :stream AND partition = :partition;
 
 -- name: end_walks(job_id, stream)!
 -- The walks of a stream have told what they could.

@@ -40,7 +40,7 @@ ASIDE = {
     "etl_core.broker.listen",
 }
 """They tick beside the way of a batch, or are over before it begins."""
-STARTING = {"_incarnation", "_registered", "_ask_for_runs"}
+STARTING = {"_incarnation", "_register", "_sign_off", "_ask_for_runs"}
 """So are these functions; the last asks for work once everything is done."""
 
 

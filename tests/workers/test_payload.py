@@ -15,7 +15,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.payload import UnreadablePayload, UnstorablePage, decode, encode, encode_record
+from workers.payload import (
+    UnreadablePayload,
+    UnstorablePage,
+    decode,
+    decoded_size,
+    encode,
+    encode_record,
+)
 
 TEXT = st.text(st.characters(codec=None, exclude_categories=()))  # NUL and lone surrogates included
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -102,3 +109,12 @@ def test_a_record_can_always_be_shown(record: Any) -> None:
 
 def test_a_lone_surrogate_is_shown_as_json() -> None:
     assert json.loads(encode_record({"a": "\ud800"})) == {"a": "\ud800"}
+
+
+def test_the_beginning_of_a_payload_tells_its_size() -> None:
+    payload = encode({"s": [{"a": "x" * 300_000}]})
+    assert decoded_size(payload[:19]) == decoded_size(payload) == len('{"s":[{"a":""}]}') + 300_000
+    assert decoded_size(None) == decoded_size(b"\x01no zstd") == 0
+    unsized = b"\x01" + zstandard.ZstdCompressor(write_content_size=False).compress(b"{}")
+    assert decoded_size(unsized) == 0
+    assert decode(unsized) == {}

@@ -10,6 +10,6 @@ A folder is built like this, so that one who knows one of them finds the way in 
 - `connector.py`: the class of the protocol `etl_core.connector.Connector`; it only puts the others together.
 
 Every error is a `SourceError`: one sentence that names the thing and says what to do. Nothing blocks the
-event loop: the worker's cancel and its heartbeat depend on it. `tests/workers/connectors/test_contract.py`
-holds what every connector must do; a new one is added to its list.
+event loop: the worker's cancel and its heartbeat depend on it. `etl_core/testing/connector_contract.py` holds
+what every connector must do; the tests of each give it a case (`etl_core/testing/case.py` shows how).
 """

@@ -2,6 +2,7 @@
 
 Two databases cannot commit as one, so the other has a ledger. A load of a batch is, in this order:
 
+0. here, that the batch may be there from now on; COMMIT;
 1. here, the batch is held under its lease, until the end;
 2. there, the job's row is locked: one load of a job at a time, and a former holder that was in the middle of
    one ends before the next begins;
@@ -11,7 +12,9 @@ Two databases cannot commit as one, so the other has a ledger. A load of a batch
 5. here, checkpoint and batch move; COMMIT.
 
 Who takes over between 4 and 5 finds the batch in the ledger, and only does 5. Nothing lands there for a run
-that has ended: cancelling waits for 1, and a new run's first load for 2.
+that has ended: cancelling waits for 1, and a new run's first load for 2. A run that is to end while the
+answer to 4 is open (cancelled, failed, past its deadline) ends when `has_landed` was asked for each batch
+that 0 announced: what is there is settled by 5, the rest is discarded.
 """
 
 from __future__ import annotations
@@ -28,11 +31,11 @@ import msgspec
 import structlog
 
 from etl_core.errors import Fenced, InvalidInput, Permanent, Unreachable
+from etl_core.secret_references import resolve_secrets
 from etl_core.store.database import Connection, Pool, open_pool
 from etl_core.store.queries import load
 from workers.loader import ledger_statements
 from workers.loader.merge import LoadCounts
-from workers.secrets import resolve_secrets
 
 MOST_CONNECTIONS: Final = 4
 """To each database, from each worker."""
@@ -150,6 +153,22 @@ async def turn(
             found: Any = await there.fetchval(ledger_statements.OUTCOME, run, seq)
             outcome = msgspec.convert(found, Outcome)
         yield Turn(there, run, seq, outcome)
+
+
+async def has_landed(reference: str, state: Connection, run_id: int, seq: int, lease: int) -> bool:
+    """Whether a batch is there. The transaction of `state` holds it, and nobody else puts it there any more.
+
+    Raises:
+        As `lend` and `turn`.
+    """
+    async with lend(reference, state) as there:
+        look = there.transaction()
+        await look.start()
+        try:
+            async with turn(there, state, run_id, seq, lease) as looked:
+                return looked.outcome is not None
+        finally:
+            await look.rollback()
 
 
 async def _end_lost_sessions(there: Connection, state: Connection) -> int:

@@ -260,9 +260,10 @@ _SEEN_ELSEWHERE: Final = """pages AS (SELECT $1::bigint[] AS hashes, $2::text AS
 seen AS MATERIALIZED (SELECT DISTINCT h.hash FROM pages CROSS JOIN unnest(pages.hashes) AS h (hash))"""
 
 
-def count_unseen(table: TargetTable) -> str:
+def count_unseen(table: TargetTable, covered: str | None = None) -> str:
     """$1 is the job, $2 the stream. Returns (live, unseen, seen, is_known).
 
+    With `covered` only rows whose column of this name has, as text, one of $3.
     Rows that are not deleted; those of them whose key no walk saw; the keys seen; whether those are all. In
     another database $1 are the hashes of the keys seen, for the ledger of walks is not there.
     """
@@ -274,11 +275,14 @@ SELECT
     (SELECT count(*) FROM seen) AS seen,
     NOT EXISTS (SELECT FROM pages WHERE pages.hashes IS NULL) AS is_known
 FROM {qualified(table)} AS t LEFT JOIN seen ON {_hash_of_key(table)} = seen.hash
-WHERE t._deleted_at IS NULL"""
+WHERE t._deleted_at IS NULL{_among(covered, 3)}"""
 
 
-def delete_unseen(table: TargetTable) -> str:
-    """$1 and $2 as before, $3 is the run. Marks the unseen rows deleted, in the order of the key."""
+def delete_unseen(table: TargetTable, covered: str | None = None) -> str:
+    """$1 and $2 as before, $3 is the run, $4 the values of `covered`.
+
+    Marks the unseen rows deleted, in the order of the key.
+    """
     keys = ", ".join(f"t.{quote(name)}" for name in table.key)
     same = " AND ".join(f"t.{quote(name)} = gone.{quote(name)}" for name in table.key)
     return f"""
@@ -286,13 +290,17 @@ WITH {_SEEN_ELSEWHERE if table.destination else _SEEN},
 gone AS MATERIALIZED (
     SELECT {keys} FROM {qualified(table)} AS t
     WHERE
-        t._deleted_at IS NULL
+        t._deleted_at IS NULL{_among(covered, 4)}
         AND NOT EXISTS (SELECT FROM seen WHERE seen.hash = {_hash_of_key(table)})
     ORDER BY {keys}
     FOR NO KEY UPDATE
 )
 UPDATE {qualified(table)} AS t SET _deleted_at = now(), _loaded_at = now(), _run_id = $3
 FROM gone WHERE {same}"""
+
+
+def _among(column: str | None, parameter: int) -> str:
+    return "" if column is None else f" AND t.{quote(column)}::text = ANY(${parameter}::text[])"
 
 
 def _hash_of_key(table: TargetTable) -> str:

@@ -40,5 +40,9 @@ class TargetTable:
     destination: str | None = None
     """What leads to the other database that it is in, as its integration has it."""
 
+    def column_of(self, field: str) -> str:
+        """The name of the column that a field of the stream goes into; raises KeyError."""
+        return {column.field: column.name for column in self.columns}[field]
+
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"

@@ -4,7 +4,8 @@ Each page adds the hashes of its keys to the ledger of its partition's walk, in 
 A walk begins where the checkpoint has no `resume`, and is whole as long as each page finds the checkpoint
 just where the page before left it: a checkpoint edited, rewound or restored in mid-walk makes it end without
 deletions. When the walks of all partitions of the stream (those with a checkpoint) are complete and whole,
-rows that none of them saw are marked deleted.
+rows that none of them saw are marked deleted. A walk that says what it `covers` is judged alone, and only
+rows that it covers are.
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ class Step:
     def completes(self) -> bool:
         """Whether it ends a walk."""
         return any(fragment["resume"] is None for fragment in self.fragments)
+
+    @property
+    def covers(self) -> Mapping[str, Any] | None:
+        """What the walk that it ends was about; None: the whole stream."""
+        covers: Mapping[str, Any] | None = self.fragments[0].get("covers") if self.fragments else None
+        return covers
 
     @property
     def keys(self) -> list[Row]:
@@ -98,7 +105,7 @@ async def take(
     for fragment in step.fragments:
         partition = fragment["partition"]
         was = before.get(partition)
-        if was is None or not was["is_in_walk"]:
+        if was is None or not was["is_in_walk"] or fragment.get("begins_anew"):
             await _loader.begin_walk(conn, **walk, partition=partition)
             whole[partition] = True
         else:
@@ -118,6 +125,15 @@ async def take(
         )
     if not step.completes:
         return 0
+    if (covers := step.covers) is not None:
+        (partition,) = whole
+        deleted = 0
+        if whole[partition] and covers["values"]:
+            deleted = await _delete_unseen(
+                conn, there, step.table, run_id, job_id, allow_deletions=allow_deletions, covers=covers
+            )
+        await _loader.end_walk(conn, **walk, partition=partition)
+        return deleted
     ended = {fragment["partition"] for fragment in step.fragments if fragment["resume"] is None}
     known = {*(name for name, row in before.items() if row["has_checkpoint"]), *whole}
     others = known - ended
@@ -154,11 +170,14 @@ async def _delete_unseen(
     job_id: int,
     *,
     allow_deletions: bool,
+    covers: Mapping[str, Any] | None = None,
 ) -> int:
     stream = table.stream.name
+    column = None if covers is None else table.column_of(covers["column"])
+    among = () if covers is None else (covers["values"],)
     # Elsewhere what was seen must be sent along: 8 bytes a key.
     ledger = job_id if there is conn else await _loader.walk_hashes(conn, job_id=job_id, stream=stream)
-    found = await there.fetchrow(statements.count_unseen(table), ledger, stream)
+    found = await there.fetchrow(statements.count_unseen(table, column), ledger, stream, *among)
     if found is None or not found["unseen"] or not found["is_known"]:
         return 0
     live, unseen = found["live"], found["unseen"]
@@ -173,5 +192,5 @@ async def _delete_unseen(
             f"than {MOST_GONE:.0%} are deleted only when a person allows it: run the job with the option "
             "allow_deletions: true, once it is clear that they are really gone"
         )
-    await there.execute(statements.delete_unseen(table), ledger, stream, run_id)
+    await there.execute(statements.delete_unseen(table, column), ledger, stream, run_id, *among)
     return int(unseen)

@@ -11,9 +11,6 @@ from tests.lifecycle.state_machine.machine import CONNECTOR, BatchHand, some
 from tests.lifecycle.state_machine.workers import WorkersAct, ends, lanes, work
 from workers.batch_work import BatchWork, claim_batch
 from workers.load import Loader
-from workers.payload import encode
-
-EMPTY = encode({})
 
 BATCH_STEPS = [
     *("carry on", "carry on", "carry on", "carry on", "load", "load", "settle"),
@@ -151,7 +148,7 @@ class BatchesAct(WorkersAct):
         """As one that dies before it settles the run: the sweep does. A lost answer is given again."""
         may = hand.may_load
         answered = hand.batch.state == "LOADED" and hand.batch.lease == hand.claimed.lease
-        load = hand.loader.load_rows(hand.work._carried(EMPTY, {}), [])
+        load = hand.loader.load_rows(hand.work._carried(0, {}), [])
         self.fenced(load, expected=not may and not answered)
         if may:
             hand.job.load(hand.batch)

@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 from tests.simulators.jira.records import Issue, Project
 
 Condition = Callable[[Issue], bool]
-_TOKENS = re.compile(r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<op>>=|<=|!=|[=<>(),])|(?P<word>[^\s"'=<>!(),]+))""")
+_TOKENS = re.compile(
+    r"""\s*(?:(?P<text>"[^"]*"|'[^']*')|(?P<op>>=|<=|!=|[=<>(),])|(?P<word>[^\s"'=<>!(),]+))"""
+)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": lambda a, b: a >= b,
     ">": lambda a, b: a > b,
@@ -54,8 +56,8 @@ class Query:
         return all(condition(issue) for condition in self.conditions)
 
     def sorted(self, issues: Sequence[Issue], *, precision_ms: int = 1) -> list[Issue]:
-        """In the order asked for; by descending id where that does not tell, as the index happens to."""
-        found = sorted(issues, key=lambda issue: -issue.id)
+        """In the order asked for; by id where that does not tell."""
+        found = sorted(issues, key=lambda issue: issue.id)
         for name, descends in reversed(self.order):
             found.sort(key=lambda issue: sort_value(issue, name, precision_ms), reverse=descends)
         return found
@@ -70,9 +72,7 @@ def sort_value(issue: Issue, name: str, precision_ms: int = 1) -> Any:
     return issue.id
 
 
-def parse(
-    jql: str, *, projects: Sequence[Project], zone: str, now_ms: int, precision_ms: int = 1
-) -> Query:
+def parse(jql: str, *, projects: Sequence[Project], zone: str, now_ms: int, precision_ms: int = 1) -> Query:
     """`projects`: those that the account may browse. `precision_ms`: of times in the index.
 
     Raises:
@@ -183,7 +183,7 @@ class _Parser:
             return int(local.timestamp()) * 1_000
         raise JqlError(
             f"Date value '{value.text}' for field '{name}' is invalid. Valid formats include: "
-            "'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', 'yyyy/MM/dd', 'yyyy-MM-dd', or a period format e.g. '-5d'."
+            "'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', 'yyyy/MM/dd', 'yyyy-MM-dd', or a period e.g. '-5d'."
         )
 
     def _sorting(self) -> tuple[str, bool]:

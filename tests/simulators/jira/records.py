@@ -1,4 +1,4 @@
-"""What the simulated site holds. Records are frozen: a change replaces one, so that an index may keep the old.
+"""What the simulated site holds. Records are frozen: a change replaces one, an index may keep the old.
 
 All times are epoch milliseconds, as the server keeps them; what a client sees of them is `rendering`'s.
 """

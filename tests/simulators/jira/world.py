@@ -41,7 +41,15 @@ STATUSES = (
 )
 PRIORITIES = (Named(1, "Highest"), Named(2, "High"), Named(3, "Medium"), Named(4, "Low"))
 
-_NAMES = ("Ada Núñez", "Bo Lindqvist", "Chidi Okafor", "Dana Cohen", "Emre Yıldız", "Fang Wei", "Grace O'Neil")
+_NAMES = (
+    "Ada Núñez",
+    "Bo Lindqvist",
+    "Chidi Okafor",
+    "Dana Cohen",
+    "Emre Yıldız",
+    "Fang Wei",
+    "Grace O'Neil",
+)
 _VERBS = ("Fix", "Add", "Remove", "Document", "Speed up", "Rename", "Secure", "Test")
 _THINGS = ("the login page", "the export", "retries", "the nightly job", "search", "the invoice", "the API")
 
@@ -57,12 +65,14 @@ class World:
         issues: int = 60,
         users: int = 7,
         lag_ms: int = 20_000,
+        begin_ms: int = BEGIN_MS,
     ) -> None:
-        """`lag_ms`: how late the search index may learn of a change; each change by its own share of it."""
+        """`lag_ms`: how late the search index may learn of a change; each change by its own share of it.
+        `begin_ms`: the moment at which it is handed over, with 60 days behind it."""
         self.seed = seed
         self.lag_ms = lag_ms
         self.random = random.Random(seed)
-        self.now_ms = BEGIN_MS
+        self.now_ms = begin_ms
         self.users: dict[str, User] = {}
         self.projects: dict[int, Project] = {}
         self.deleted_projects: dict[int, Project] = {}
@@ -161,9 +171,7 @@ class World:
         self.projects[project.id] = replace(project, next_number=project.next_number + 1)
         key = f"{project.key}-{project.next_number}"
         entry = History(self._id(), self._somebody(), self.now_ms, (("Key", issue.key, key),))
-        return self._touch(
-            issue_id, histories=(*issue.histories, entry), project_id=project.id, key=key
-        )
+        return self._touch(issue_id, histories=(*issue.histories, entry), project_id=project.id, key=key)
 
     def delete_issue(self, issue_id: int) -> None:
         issue = self.issues.pop(issue_id)
@@ -172,9 +180,7 @@ class World:
         self._note(issue_id, None)
 
     def add_comment(self, issue_id: int) -> Comment:
-        comment = Comment(
-            self._id(), self._somebody(), f"Comment {self._changes}", self.now_ms, self.now_ms
-        )
+        comment = Comment(self._id(), self._somebody(), f"Comment {self._changes}", self.now_ms, self.now_ms)
         self._touch(issue_id, comments=(*self.issues[issue_id].comments, comment))
         return comment
 
@@ -305,8 +311,11 @@ class World:
             email = None if number % 3 == 2 else f"user{number}@example.com"
             self.users[account] = User(account, f"user{number}", name, email, number % 5 != 4)
         for number in range(projects):
-            self.create_project(("OPS", "WEB", "DATA", "APP", "CORE")[number % 5] + ("" if number < 5 else str(number)))
-        self.now_ms = BEGIN_MS - 60 * DAY_MS
+            self.create_project(
+                ("OPS", "WEB", "DATA", "APP", "CORE")[number % 5] + ("" if number < 5 else str(number))
+            )
+        begin_ms = self.now_ms
+        self.now_ms = begin_ms - 60 * DAY_MS
         for number in range(issues):
             self.pass_time(60 * DAY_MS // (issues + 1))
             made = self.create_issue()
@@ -319,7 +328,7 @@ class World:
                 self.add_worklog(made.id)
         if issues >= 10:
             self._make_long_ones(sorted(self.issues))
-        self.now_ms = max(self.now_ms, BEGIN_MS)
+        self.now_ms = max(self.now_ms, begin_ms)
 
     def _make_long_ones(self, ids: list[int]) -> None:
         """Issues with more children than one answer holds."""

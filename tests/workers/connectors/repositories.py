@@ -45,14 +45,14 @@ class Repo:
     def head(self, ref: str = "HEAD") -> str:
         return self.git("rev-parse", ref)
 
-    def commit_many(self, count: int, files_each: int = 1, branch: str = "main") -> None:
+    def commit_many(self, count: int, files_each: int = 1, branch: str = "main", body: str = "") -> None:
         """Many commits in one go, through fast-import."""
         lines = []
         for number in range(1, count + 1):
             lines.append(f"commit refs/heads/{branch}\n")
             when = 1_600_000_000 + number
             lines.append(f"committer Bo{number % 7} <bo{number % 7}@example.org> {when} +0000\n")
-            lines.append(f"data <<END\ncommit {number}\nEND\n")
+            lines.append(f"data <<END\ncommit {number}\n{body}\nEND\n")
             lines.extend(
                 f"M 644 inline dir-{number % 50}/file-{number}-{part}.txt\ndata <<END\nline {number}\nEND\n"
                 for part in range(files_each)

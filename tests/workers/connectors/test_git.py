@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from etl_core.connector import ExtractContext, PartitionState
 from etl_core.errors import Permanent, Transient
+from etl_core.testing.walking import Destination, run
 from tests.support.skips import NOT_ROOT
 from tests.workers.connectors.repositories import Repo
-from tests.workers.connectors.walking import Destination, run
 from workers.connectors.git import GitConnector, program, walk
 from workers.connectors.git.config import GitConfig
 

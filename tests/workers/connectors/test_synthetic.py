@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl_core.connector import ColumnType, ExtractContext
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient, Unauthorised
-from tests.workers.connectors.walking import Destination, run, run_fresh
+from etl_core.testing.walking import Destination, run, run_fresh
 from workers.connectors.synthetic import SyntheticConnector
 from workers.connectors.synthetic.config import SyntheticConfig
 from workers.connectors.synthetic.records import COLUMNS, in_share, is_mutated, make_record

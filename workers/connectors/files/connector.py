@@ -38,7 +38,7 @@ from workers.connectors.files.scan import ChangedWhileReading, Scan, scan_file
 from workers.connectors.files.threads import in_thread
 from workers.connectors.files.types import join_types
 from workers.connectors.files.values import Converter, converter
-from workers.connectors.stored_state import read_state
+from etl_core.stored_state import read_state
 
 _ATTEMPTS = 3
 """How often a file that is written to meanwhile is begun anew within a run."""

@@ -22,7 +22,7 @@ from workers.connectors.git.log_format import AUTHORS, COMMIT_FILES, COMMITS
 from workers.connectors.git.program import GitFailed
 from workers.connectors.git.repository import Repository, existing_commits, open_repository
 from workers.connectors.git.walk import AuthorsSeen, CommitPage, ResumeLost, walk
-from workers.connectors.stored_state import read_state
+from etl_core.stored_state import read_state
 
 _LANE = "history"
 _REFS_NAMED = 5

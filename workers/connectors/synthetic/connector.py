@@ -23,7 +23,7 @@ from etl_core.connector import (
     Stream,
 )
 from etl_core.errors import BadRecord, Permanent, RateLimited, SourceError, Transient, Unauthorised
-from workers.connectors.stored_state import read_state
+from etl_core.stored_state import read_state
 from workers.connectors.synthetic.checkpoint import Bookmark, Resume
 from workers.connectors.synthetic.config import FailKind, SyntheticConfig
 from workers.connectors.synthetic.records import (

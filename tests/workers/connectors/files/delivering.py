@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.workers.connectors.walking import Destination, run
+from etl_core.testing.walking import Destination, run
 from workers.connectors.files import FilesConnector
 from workers.connectors.files.config import FilesConfig
 

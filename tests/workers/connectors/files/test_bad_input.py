@@ -215,7 +215,7 @@ async def test_a_bad_file_among_good_ones_is_told_after_them(tmp_path: Path) -> 
     deliver(tmp_path / "3.csv", "id\n3\n")
     deliver(tmp_path / "4.csv", 'id\n"4\n')
     made = connector(tmp_path / "*.csv", stream="s")
-    from tests.workers.connectors.walking import Destination, run
+    from etl_core.testing.walking import Destination, run
 
     loaded = Destination()
     with pytest.raises(SourceError, match=r"2.csv is empty.* \(and 1 more file failed\)"):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from etl_core.connector import ExtractContext
 from etl_core.errors import Transient
+from etl_core.testing.walking import Destination, run
 from tests.workers.connectors.files.delivering import connector, deliver, read, table
-from tests.workers.connectors.walking import Destination, run
 from workers.connectors.files import pages, reading
 from workers.connectors.files.config import FilesConfig
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl_core.errors import Unauthorised
-from workers.secrets import resolve_secrets
+from etl_core.secret_references import resolve_secrets
 
 
 def test_a_variable_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:

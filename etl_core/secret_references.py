@@ -1,4 +1,4 @@
-"""Reads the secrets that an integration's config only refers to, in the worker that needs them."""
+"""Reads the secrets that an integration's config only refers to, in the process that needs them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from typing import Any
 
 from etl_core.errors import Unauthorised
 from etl_core.rules.secrets import Reference, names_a_secret, parse_reference
+from etl_core.secret_values import remember_secret
+
+
+class Unresolved(Unauthorised):
+    """A reference that leads nowhere in this process; in another, on another machine, it may."""
+
+    def __init__(self, message: str, reference: Reference) -> None:
+        super().__init__(message)
+        self.reference = reference
 
 
 def resolve_secrets(config: Mapping[str, Any], secret_fields: Collection[str] = ()) -> dict[str, Any]:
@@ -18,7 +27,7 @@ def resolve_secrets(config: Mapping[str, Any], secret_fields: Collection[str] = 
     (`secret_fields`, dotted paths) or by its name: elsewhere it may be the address of a file.
 
     Raises:
-        Unauthorised: a reference leads nowhere; the message names it, never a value.
+        Unresolved: a reference leads nowhere; the message names it, never a value.
     """
     return {
         name: _resolve(value, (name,), secret_fields, names_a_secret(name)) for name, value in config.items()
@@ -41,12 +50,18 @@ def _resolve(value: Any, path: tuple[str, ...], secret_fields: Collection[str], 
 
 
 def _read(reference: Reference) -> str:
+    value = _look_up(reference)
+    remember_secret(value)
+    return value
+
+
+def _look_up(reference: Reference) -> str:
     named = f"secret {reference.kind}:{reference.target}"
     if reference.kind == "env":
         if reference.target not in os.environ:
-            raise Unauthorised(f"{named}: this variable is not set where the worker runs")
+            raise Unresolved(f"{named}: this variable is not set where the worker runs", reference)
         return os.environ[reference.target]
     try:
         return Path(reference.target).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Unauthorised(f"{named}: the worker cannot read it ({type(error).__name__})") from None
+        raise Unresolved(f"{named}: the worker cannot read it ({type(error).__name__})", reference) from None

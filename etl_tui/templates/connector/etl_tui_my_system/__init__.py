@@ -1,0 +1,1 @@
+"""A connector for etl-tui: integrations of type `my-system`."""

@@ -1,0 +1,57 @@
+"""What GitHub allows a credential: points and requests an hour, and a pace."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulators.github.world import at_epoch
+
+
+@dataclass(slots=True)
+class Limit:
+    """A primary limit of one credential: so many units in a window of so many seconds."""
+
+    capacity: int = 5_000
+    window: float = 3_600.0
+    used: int = 0
+    resets_at: float = 0.0
+
+    def turn(self) -> None:
+        """A window that is over begins anew."""
+        now = time.time()
+        if now >= self.resets_at:
+            self.used, self.resets_at = 0, now + self.window
+
+    def take(self, units: int) -> None:
+        self.turn()
+        self.used += units
+
+    @property
+    def remaining(self) -> int:
+        self.turn()
+        return max(0, self.capacity - self.used)
+
+    def headers(self, resource: str) -> dict[str, str]:
+        return {
+            "x-ratelimit-limit": str(self.capacity),
+            "x-ratelimit-remaining": str(self.remaining),
+            "x-ratelimit-used": str(self.used),
+            "x-ratelimit-reset": str(int(self.resets_at) + 1),
+            "x-ratelimit-resource": resource,
+        }
+
+    def as_rate(self) -> dict[str, Any]:
+        """As the `rateLimit` field needs it."""
+        self.turn()
+        reset_at = at_epoch(int(self.resets_at) + 1)
+        return {"limit": self.capacity, "remaining": self.remaining, "used": self.used, "reset_at": reset_at}
+
+
+@dataclass(slots=True)
+class Limits:
+    """Of one credential."""
+
+    graphql: Limit = field(default_factory=Limit)
+    core: Limit = field(default_factory=Limit)

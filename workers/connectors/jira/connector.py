@@ -1,0 +1,86 @@
+"""The Jira connector: lists as a whole, issues with what belongs to them by change (`walk` says how and
+why)."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from etl_core.connector import (
+    SINGLE_PARTITION,
+    ExtractContext,
+    Finding,
+    Page,
+    PartitionFailure,
+    Record,
+    Stream,
+)
+from etl_core.errors import RateLimited, SourceError, Unauthorised
+from etl_core.stored_state import read_state
+from workers.connectors.jira.checkpoint import Bookmark, IssueResume, ListResume, Resume
+from workers.connectors.jira.client import JiraClient, Project, open_client
+from workers.connectors.jira.config import ALL_STREAMS, JiraConfig
+from workers.connectors.jira.findings import look
+from workers.connectors.jira.lists import LISTS, list_pages
+from workers.connectors.jira.rows import ROWS
+from workers.connectors.jira.streams import BY_NAME
+from workers.connectors.jira.walk import IssueWalk
+
+
+class JiraConnector:
+    """One Jira site, of the cloud or Data Center (see `docs/connectors.md`)."""
+
+    type: ClassVar[str] = "jira"
+    stream_names: ClassVar[Sequence[str]] = ALL_STREAMS
+    Config: ClassVar[builtins.type[BaseModel]] = JiraConfig
+    Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
+    Resume: ClassVar[builtins.type[BaseModel]] = Resume
+
+    def __init__(self, config: JiraConfig) -> None:
+        self.config = config
+
+    async def check(self) -> Sequence[Finding]:
+        async with open_client(self.config) as client:
+            return await look(client, self.config)
+
+    async def discover(self, context: ExtractContext) -> Sequence[Stream]:
+        """The same in every run: nothing is asked of the site."""
+        return [stream for name, stream in BY_NAME.items() if name in self.config.streams]
+
+    async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        async with open_client(self.config, context) as client:
+            await client.myself()
+            listed = await client.projects()
+            for stream in LISTS:
+                if stream in self.config.streams and context.wants(stream):
+                    async with aclosing(_list(client, stream, context, listed)) as pages:
+                        async for page in pages:
+                            yield page
+            if "issues" in self.config.streams and context.wants("issues"):
+                bookmark, resume = read_state(context, "issues", SINGLE_PARTITION, Bookmark, IssueResume)
+                walk = IssueWalk(client, self.config, bookmark, resume, listed)
+                async with aclosing(walk.pages()) as pages:
+                    async for page in pages:
+                        yield page
+
+    def transform(self, stream: Stream, record: Record) -> Record:
+        return ROWS[stream.name](record)
+
+
+async def _list(
+    client: JiraClient, stream: str, context: ExtractContext, listed: Sequence[Project]
+) -> AsyncGenerator[Page]:
+    """Its pages; if it cannot be read, a page that says so: issues are read all the same."""
+    _, resume = read_state(context, stream, SINGLE_PARTITION, Bookmark, ListResume)
+    try:
+        async with aclosing(list_pages(client, stream, resume, listed)) as pages:
+            async for page in pages:
+                yield page
+    except (RateLimited, Unauthorised):
+        raise
+    except SourceError as error:
+        yield Page(stream, {}, failures=[PartitionFailure(stream, SINGLE_PARTITION, error)])
