@@ -28,8 +28,8 @@ from etl_core.store.location import database_location
 from etl_core.store.queries import load
 from workers.batch_work import BatchWork, claim_batch
 from workers.budget import PostgresBudgets
-from workers.clean_ends import CleanEnds
 from workers.byte_budget import ByteBudget
+from workers.clean_ends import CleanEnds
 from workers.execution import Execution
 from workers.heartbeat import Heartbeat
 from workers.lease_watch import watch_leases
