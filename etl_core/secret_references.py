@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from etl_core.errors import Unauthorised
 from etl_core.rules.secrets import Reference, names_a_secret, parse_reference
 from etl_core.secret_values import remember_secret
+
+_Read = Callable[[Reference], str]
 
 
 class Unresolved(Unauthorised):
@@ -29,24 +31,43 @@ def resolve_secrets(config: Mapping[str, Any], secret_fields: Collection[str] = 
     Raises:
         Unresolved: a reference leads nowhere; the message names it, never a value.
     """
+    return _replaced(config, secret_fields, _read)
+
+
+def references_of(config: Mapping[str, Any], secret_fields: Collection[str] = ()) -> list[str]:
+    """The references that `resolve_secrets` would read, as they are written, each once."""
+    found: list[str] = []
+
+    def note(reference: Reference) -> str:
+        found.append(f"{reference.kind}:{reference.target}")
+        return found[-1]
+
+    _replaced(config, secret_fields, note)
+    return list(dict.fromkeys(found))
+
+
+def _replaced(config: Mapping[str, Any], secret_fields: Collection[str], read: _Read) -> dict[str, Any]:
     return {
-        name: _resolve(value, (name,), secret_fields, names_a_secret(name)) for name, value in config.items()
+        name: _resolve(value, (name,), secret_fields, names_a_secret(name), read)
+        for name, value in config.items()
     }
 
 
-def _resolve(value: Any, path: tuple[str, ...], secret_fields: Collection[str], secret: bool) -> Any:
+def _resolve(
+    value: Any, path: tuple[str, ...], secret_fields: Collection[str], secret: bool, read: _Read
+) -> Any:
     secret = secret or ".".join(path) in secret_fields
     if isinstance(value, Mapping):
         return {
-            name: _resolve(inner, (*path, name), secret_fields, secret or names_a_secret(name))
+            name: _resolve(inner, (*path, name), secret_fields, secret or names_a_secret(name), read)
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [_resolve(item, path, secret_fields, secret) for item in value]
+        return [_resolve(item, path, secret_fields, secret, read) for item in value]
     reference = parse_reference(value) if isinstance(value, str) else None
     if reference is None or (reference.kind == "file" and not secret):
         return value
-    return _read(reference)
+    return read(reference)
 
 
 def _read(reference: Reference) -> str:

@@ -213,7 +213,7 @@ class Loader:
             return await self._committed_before(conn, batch)
         await walks.hold(conn, self._run.job_id, gone.steps)
         outcome = await self._merge(conn, batch, typed, staged)
-        outcome.deleted = await self._walk(conn, conn, batch, gone.steps)
+        outcome.deleted = await self._walk(conn, conn, batch, typed, gone.steps)
         outcome.deleted += await delete_named(conn, batch.run_id, gone)
         outcome.deleted += await delete_children(conn, self._tables, batch.run_id, gone)
         return await self._finish(conn, batch, typed, outcome)
@@ -252,13 +252,13 @@ class Loader:
             if turn.outcome is None:
                 staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
                 outcome = await self._merge(there, batch, typed, staged)
-                outcome.deleted = await self._walk(conn, there, batch, gone.steps)
+                outcome.deleted = await self._walk(conn, there, batch, typed, gone.steps)
                 outcome.deleted += await delete_named(there, batch.run_id, gone)
                 outcome.deleted += await delete_children(there, self._tables, batch.run_id, gone)
                 await turn.write(outcome)
             else:  # whoever held it before was lost in between
                 outcome = turn.outcome
-                await self._walk(conn, there, batch, gone.steps)
+                await self._walk(conn, there, batch, typed, gone.steps)
         return await self._finish(conn, batch, typed, outcome)
 
     async def _announce(self, conn: Connection, batch: Batch, reference: str) -> bool:
@@ -347,12 +347,19 @@ class Loader:
         return counts
 
     async def _walk(
-        self, conn: Connection, there: Connection, batch: Batch, steps: Sequence[walks.Step]
+        self,
+        conn: Connection,
+        there: Connection,
+        batch: Batch,
+        typed: Sequence[tuple[TargetTable, TypedRows]],
+        steps: Sequence[walks.Step],
     ) -> int:
         """Full refreshes: how many rows are gone from the source and were marked deleted."""
         if not steps:
             return 0
-        elsewhere = await _loader.rejected_before_load(conn, run_id=batch.run_id, seq=batch.seq)
+        # Of what was rejected before, a transform worker has told the keys; extract has none.
+        told = sum(rows.rejected_earlier for _, rows in typed)
+        rejected = await _loader.rejected_before_load(conn, run_id=batch.run_id, seq=batch.seq)
         deleted = 0
         for step in steps:
             deleted += await walks.take(
@@ -361,7 +368,7 @@ class Loader:
                 self._run.job_id,
                 batch.run_id,
                 step,
-                knows_all=not elsewhere and not (step.rows and step.rows.rejects_without_key),
+                knows_all=rejected == told and not (step.rows and step.rows.rejects_without_key),
                 allow_deletions=self._options.get("allow_deletions") is True,
             )
         return deleted

@@ -88,6 +88,11 @@ class TypedRows:
     rejects_without_key: int = 0
     """The other rejected records."""
 
+    @property
+    def rejected_earlier(self) -> int:
+        """Rejected records that are stored already: by the worker that transformed them."""
+        return len(self.rejected_keys) + self.rejects_without_key - len(self.rejects)
+
     def __len__(self) -> int:
         return len(self.rows)
 

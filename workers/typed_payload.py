@@ -15,7 +15,7 @@ import zstandard
 
 from etl_core.connector import ColumnType, Stream
 from workers.payload import MAX_BYTES, TYPED, UnreadablePayload, UnstorablePage, compress, decompress
-from workers.transform import TypedRows, transform_records
+from workers.transform import TypedRows, key_of, transform_records
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -25,10 +25,13 @@ class _Part(msgspec.Struct, array_like=True):
     """More than 64 columns do not fit into an integer of MessagePack: then hexadecimal."""
     folded: int
     unknown_fields: dict[str, int]
+    rejected_keys: list[tuple[Any, ...]] = []
+    rejects_without_key: int = 0
 
 
 def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The payload of a batch's rows; their rejects are stored apart.
+    """The payload of a batch's rows. Their rejects are stored apart; here are only the keys of those, by which
+    a walk through a whole stream knows that they are in the source.
 
     Raises:
         UnstorablePage: too large to be read back.
@@ -40,6 +43,8 @@ def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> by
             [bits if bits < 1 << 63 else f"{bits:x}" for bits in each.present],
             each.folded,
             each.unknown_fields,
+            each.rejected_keys,
+            each.rejects_without_key,
         )
         for each in rows
     ]
@@ -66,6 +71,8 @@ def decode_typed(payload: bytes) -> list[TypedRows]:
             [bits if isinstance(bits, int) else int(bits, 16) for bits in part.present],
             folded=part.folded,
             unknown_fields=part.unknown_fields,
+            rejected_keys=part.rejected_keys,
+            rejects_without_key=part.rejects_without_key,
         )
         for part in parts
     ]
@@ -88,6 +95,13 @@ def retyped(rows: TypedRows, stream: Stream) -> TypedRows:
     again = transform_records(_AsItIs(), stream, records)
     again.folded += rows.folded
     again.unknown_fields = rows.unknown_fields
+    again.rejects_without_key += rows.rejects_without_key
+    for rejected in rows.rejected_keys:
+        key = key_of(stream, dict(zip(rows.stream.key, rejected, strict=True)))
+        if key is None:
+            again.rejects_without_key += 1
+        else:
+            again.rejected_keys.append(key)
     return again
 
 

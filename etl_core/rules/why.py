@@ -68,7 +68,7 @@ def _of_open_run(job: JobRow | JobDetails, health: Health | None, now: datetime)
     run = f"run {job.run_id}" if job.run_id is not None else "its run"
     if job.run_state == "RUNNING":
         if job.run_wait_reason:
-            return _why(WhyKind.WAITING, f"{run} ends: {job.run_wait_reason}")
+            return _why(WhyKind.RUNNING, f"{run} ends: {job.run_wait_reason}")
         if unserved := _unserved(health, "transform", "load"):
             return _why(WhyKind.NO_WORKER, f"{run} has batches that wait: {unserved}")
         since = f" since {clock_text(job.run_started_at, now)}" if job.run_started_at else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_core.errors import ExitCode, InvalidInput
-from etl_tui.cli import vectors
+from etl_tui.cli import integration_trial, vectors
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count_or_none
 
@@ -24,7 +24,7 @@ on it with `etl-tui jobs add`."""
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `integrations list|add|set|vectorize`."""
+    """Adds `integrations list|add|set|test|vectorize`."""
     group = add_group(
         subparsers, "integrations", "list, add and change integrations, the systems that jobs read from"
     )
@@ -81,6 +81,7 @@ def register(subparsers: Subparsers) -> None:
         metavar="REF|URL|none",
         help="another PostgreSQL for its rows: env:NAME, file:/path, or a URL without a password",
     )
+    integration_trial.register(group)
     vectors.register_vectorize(group)
 
 

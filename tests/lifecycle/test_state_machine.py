@@ -23,7 +23,7 @@ from etl_core.store.queries import load
 from scheduler.duties.deadline import Deadline
 from scheduler.duties.rest import Rest
 from tests.lifecycle.state_machine.batches import BOTH, BatchesAct, batch_steps, stages
-from tests.lifecycle.state_machine.machine import BatchHand, Grounds, Hand, minutes, some
+from tests.lifecycle.state_machine.machine import TIME_PASSES, BatchHand, Grounds, Hand, minutes, some
 from tests.lifecycle.state_machine.model import Run, places
 from tests.lifecycle.state_machine.people import PeopleAct
 from tests.lifecycle.state_machine.workers import steps
@@ -35,21 +35,6 @@ STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
 LOST_AFTER = 600.0
 REST = 300.0
 """Seconds; shorter than the smallest step of time here, longer than any machine is slow."""
-
-TIME_PASSES = """
-WITH jobs AS (
-    UPDATE etl_jobs SET created_at = created_at - $1::interval, held_until = held_until - $1::interval,
-        last_run_started_at = last_run_started_at - $1::interval, not_before = not_before - $1::interval,
-        last_run_finished_at = last_run_finished_at - $1::interval
-),
-
-runs AS (
-    UPDATE job_runs SET ready_at = ready_at - $1::interval, started_at = started_at - $1::interval
-    WHERE state IN ('QUEUED', 'RUNNING')
-)
-
-UPDATE integrations SET ready_at = ready_at - $1::interval
-"""
 
 CONTRADICT = """
 UPDATE etl_jobs SET status = $2, last_run_started_at = last_run_started_at - interval '1 day' WHERE id = $1

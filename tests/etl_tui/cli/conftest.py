@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etl_core import connectors_registry
 from etl_core.store import database
 from etl_tui.cli.main import run
 
@@ -121,3 +122,26 @@ def sql(database_url: str) -> Sql:
         return asyncio.run(fetch())
 
     return fetch_value
+
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs `acme-NAME` 2.5, whose entry point is the connector type NAME; modules are in `tmp_path`."""
+
+    def add(name: str, target: str) -> None:
+        info = tmp_path / f"acme_{name}-2.5.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: acme-{name}\nVersion: 2.5\n")
+        (info / "entry_points.txt").write_text(f"[{connectors_registry.GROUP}]\n{name} = {target}\n")
+
+    def forget() -> None:
+        connectors_registry.connector_types.cache_clear()
+        connectors_registry.find_connector.cache_clear()
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forget()
+    yield add
+    forget()

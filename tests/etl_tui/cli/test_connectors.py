@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from etl_core import connectors_registry
 from etl_core.models.connector import ConnectorRow
-from tests.etl_tui.cli.conftest import Cli
-
-
-@pytest.fixture
-def forget() -> Iterator[None]:
-    """What the registry has found is forgotten before and after."""
-
-    def clear() -> None:
-        connectors_registry.connector_types.cache_clear()
-        connectors_registry.find_connector.cache_clear()
-
-    clear()
-    yield
-    clear()
-
-
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, target: str) -> None:
-    """A package's metadata as an installer leaves it."""
-    info = folder / f"acme_{name}-2.5.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: acme-{name}\nVersion: 2.5\n")
-    (info / "entry_points.txt").write_text(f"[{connectors_registry.GROUP}]\n{name} = {target}\n")
-    monkeypatch.syspath_prepend(str(folder))
+from tests.etl_tui.cli.conftest import Cli, Install
 
 
 def test_ours_are_listed_with_what_they_are(cli_anywhere: Cli) -> None:
@@ -46,10 +22,10 @@ def test_ours_are_listed_with_what_they_are(cli_anywhere: Cli) -> None:
 
 
 def test_a_package_that_cannot_be_loaded_says_why(
-    cli_anywhere: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: None
+    cli_anywhere: Cli, tmp_path: Path, install: Install
 ) -> None:
     (tmp_path / "broken_connector.py").write_text("raise RuntimeError('its library\\nis missing')\n")
-    install(tmp_path, monkeypatch, "broken", "broken_connector:Connector")
+    install("broken", "broken_connector:Connector")
     told = cli_anywhere("connectors", "list")
     assert told.code == 1
     [line] = [line for line in told.out.splitlines() if line.startswith("broken")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from etl_core.models.job import JobRow
 from etl_core.rules.why import why
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
+from tests.lifecycle.state_machine.lanes import UNLOADED, check_batches
 from tests.lifecycle.state_machine.model import Job, Run, World, places
 
 _jobs = load("jobs")
@@ -42,8 +42,6 @@ SELECT j.id, j.checkpoint_data, j.checkpoint_version, checkpoint_streams(j.id) A
     ) AS history
 FROM etl_jobs AS j
 """
-
-LETTERS = {"LOADED": "x", "WAITING": "o", "LEASED": "o", "SET_ASIDE": "a", "DISCARDED": "d"}
 
 
 class Agreement:
@@ -107,30 +105,13 @@ class Agreement:
         self._check_batches(found, run)
 
     def _check_batches(self, found: dict[str, Any], run: Run) -> None:
-        lanes: dict[str, str] = {}
+        check_batches(found["batches"], is_open=run.is_open, holder=found["worker_id"])
         for batch in found["batches"]:
-            # What must be, without the model.
-            is_unloaded = batch["state"] in ("WAITING", "LEASED")
-            assert run.is_open or not is_unloaded, "a run ended before its batches"
-            assert run.is_open or not batch["has_payload"], "a payload is kept for nothing"
-            assert batch["has_payload"] >= is_unloaded, "an unloaded batch has no payload"
-            assert not (batch["has_payload"] and batch["state"] == "LOADED"), batch
-            if batch["state"] == "WAITING":
-                assert batch["worker_id"] is batch["in_hand_since"] is None, batch
-            if batch["state"] == "LEASED" and batch["in_hand_since"] is None:
-                assert batch["worker_id"] == found["worker_id"], "carried by one who has not the run"
-            lanes[batch["lane"]] = lanes.get(batch["lane"], "") + LETTERS[batch["state"]]
             self._check_lease(run.id, batch["seq"], batch["lease"])
-        for states in lanes.values():
-            assert re.fullmatch("x*(o*|d*)(a[ad]*)?", states), f"not in order: {states}"
         # What the model says.
         batches = {
             b["seq"]: (b["lane"], b["state"], b["lease"], b["attempts"])
-            + (
-                (b["stage"], b["worker_id"], b["in_hand_since"] is not None)
-                if LETTERS[b["state"]] == "o"
-                else ()
-            )
+            + ((b["stage"], b["worker_id"], b["in_hand_since"] is not None) if b["state"] in UNLOADED else ())
             for b in found["batches"]
         }
         assert batches == {

@@ -48,6 +48,22 @@ SELECT setval(pg_get_serial_sequence('etl_jobs', 'id'), 1, false)
 """
 """Ids begin anew: a first run waits by its job's id, and the same steps must do the same again."""
 
+TIME_PASSES = """
+WITH jobs AS (
+    UPDATE etl_jobs SET created_at = created_at - $1::interval, held_until = held_until - $1::interval,
+        last_run_started_at = last_run_started_at - $1::interval, not_before = not_before - $1::interval,
+        last_run_finished_at = last_run_finished_at - $1::interval
+),
+
+runs AS (
+    UPDATE job_runs SET ready_at = ready_at - $1::interval, started_at = started_at - $1::interval
+    WHERE state IN ('QUEUED', 'RUNNING')
+)
+
+UPDATE integrations SET ready_at = ready_at - $1::interval
+"""
+"""By $1: all times of jobs and runs lie so much further back."""
+
 some = st.integers(0, 11)
 """Which of those that there are."""
 minutes = st.sampled_from([10, 40, 70])

@@ -251,7 +251,8 @@ def _topics(repo: Thing, _: GraphQLResolveInfo, **arguments: Any) -> Thing:
 
 @_resolves("Commit.parents")
 def _parents(commit: Thing, _: GraphQLResolveInfo, **arguments: Any) -> Thing:
-    parents = [commit["_repo"]["_commits"][oid] for oid in commit["_parents"]]
+    commits = commit["_repo"]["_commits"]
+    parents = [{**commits[oid], "databaseId": place} for place, oid in enumerate(commit["_parents"])]
     return connection(parents, arguments)
 
 
@@ -283,7 +284,7 @@ def _in_order(repo: Thing, head: str) -> list[Thing]:
 
 @_resolves("PullRequest.labels", "Issue.labels", "PullRequest.assignees", "Issue.assignees")
 def _tags(thing: Thing, info: GraphQLResolveInfo, **arguments: Any) -> Thing:
-    things = [{"databaseId": place, **each} for place, each in enumerate(thing[f"_{info.field_name}"])]
+    things = [{**each, "databaseId": place} for place, each in enumerate(thing[f"_{info.field_name}"])]
     return connection(things, arguments)
 
 

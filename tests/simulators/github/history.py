@@ -145,7 +145,9 @@ def _commit_fields(commit: Thing) -> Row:
 
 def _pull_commit(thing: Thing) -> tuple[Key, Row]:
     pull, commit = thing["_parent"], thing["commit"]
-    return (pull["id"], commit["oid"]), {"pull_request_id": pull["id"], **_commit_fields(commit)}
+    row = {"pull_request_id": pull["id"], **_commit_fields(commit)}
+    del row["parents"]
+    return (pull["id"], commit["oid"]), row
 
 
 def _commit(thing: Thing) -> tuple[Key, Row]:

@@ -13,7 +13,7 @@ import msgspec
 
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from etl_core.secret_values import mask
-from workers.http import Response, ServerFailed
+from workers.http import BodyTooLarge, Response, TimedOut
 
 LONGEST_WINDOW = timedelta(hours=1)
 """Of the primary limit: whatever a wrong clock says, it is over by then."""
@@ -124,7 +124,7 @@ def _meaning(  # noqa: PLR0911 - a line per meaning
 
 def is_overload(error: Exception) -> bool:
     """Whether asking for less at once may help."""
-    return isinstance(error, TooMuch) or (isinstance(error, ServerFailed) and error.status in (502, 504))
+    return isinstance(error, TooMuch | TimedOut | BodyTooLarge)
 
 
 def _document(response: Response) -> Mapping[str, Any]:

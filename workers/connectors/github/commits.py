@@ -1,7 +1,7 @@
 """Commits of the default branch. Those of pull requests come with them (`pull_request_commits`).
 
-A walk is behind one commit, the head when it began, whatever is pushed meanwhile. It yields what the last head
-cannot reach. After a forced push the old head is not met, and the whole history is walked once.
+A walk is behind one commit, the head when it began, whatever is pushed meanwhile. It yields what the last
+head cannot reach. After a forced push the old head is not met, and the whole history is walked once.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class CommitWalk:
         loaded = self._place.bookmark.head if self._place.bookmark else None
         if head is None or head == loaded:
             bookmark = CommitsBookmark(repository_id=self._place.repository.id, head=head or loaded)
-            if (page := self._place.at_end(bookmark)) is not None:
-                yield page
+            if (end := self._place.at_end(bookmark)) is not None:
+                yield end
             return
         async for page in self._walk(head, None):
             yield page
@@ -83,8 +83,8 @@ class CommitWalk:
             )
             yield place.in_walk(here, {place.stream: records})
         bookmark = CommitsBookmark(repository_id=place.repository.id, head=head)
-        if (page := place.at_end(bookmark, {place.stream: records})) is not None:
-            yield page
+        if (end := place.at_end(bookmark, {place.stream: records})) is not None:
+            yield end
 
     async def _head(self) -> str | None:
         async def ask() -> Mapping[str, Any]:

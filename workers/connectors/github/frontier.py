@@ -1,9 +1,10 @@
 """Where a walk through new commits may end: when nothing is left that could lead to another new one.
 
-History comes by date, each commit before its parents. Behind the old head there may still be new commits: a
-branch merged since brings older ones. So the old head is no end. As `git rev-list new ^old` does, the walk keeps
-what it must still meet, and passes on what is known from each known commit to its parents. Both sets are about
-as large as the history is wide.
+History comes by date. Behind the old head there may still be new commits: a branch merged since brings older
+ones. So the old head is no end. As `git rev-list new ^old` does, the walk keeps what it must still meet, and
+passes on what is known from each known commit to its parents. Both sets are about as large as the history is
+wide. Where dates are wrong, and a commit comes before one that builds on it, known commits are taken for new
+and the walk goes further: nothing is lost.
 """
 
 from __future__ import annotations

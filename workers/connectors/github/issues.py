@@ -69,8 +69,8 @@ class IssueWalk:
         if reached is None and place.bookmark is not None:
             reached = place.bookmark.updated_at
         bookmark = IssuesBookmark(repository_id=place.repository.id, updated_at=reached, children=children)
-        if (page := place.at_end(bookmark, family.records, family.whole_of)) is not None:
-            yield page
+        if (end := place.at_end(bookmark, family.records, family.whole_of)) is not None:
+            yield end
 
     def _floor(self) -> str | None:
         bookmark = self._place.bookmark

@@ -70,8 +70,8 @@ class DeploymentWalk:
                 break
             here = NewestResume(repository_id=place.repository.id, newest=newest, floor=floor, cursor=cursor)
             yield place.in_walk(here, records)
-        if (page := place.at_end(_bookmark(place, newest), records)) is not None:
-            yield page
+        if (end := place.at_end(_bookmark(place, newest), records)) is not None:
+            yield end
 
     async def _ask(self, cursor: str | None) -> Mapping[str, Any]:
         async def ask() -> Mapping[str, Any]:
@@ -86,8 +86,9 @@ class DeploymentWalk:
 class WorkflowRunWalk:
     """Of one repository, in one run, by REST: GraphQL has no list of them.
 
-    Pages have numbers there, which shift when runs are added or deleted. So each request asks for the first page
-    of those created until what the one before ended with; only where a page is all of one second, for the next.
+    Pages have numbers there, which shift when runs are added or deleted. So each request asks for the first
+    page of those created until what the one before ended with; only where a page is all of one second, for
+    the next.
     """
 
     def __init__(self, place: NewestPlace) -> None:
@@ -114,8 +115,8 @@ class WorkflowRunWalk:
                 repository_id=place.repository.id, newest=newest, floor=floor, before=before, page=number
             )
             yield place.in_walk(here, records)
-        if (page := place.at_end(_bookmark(place, newest), records)) is not None:
-            yield page
+        if (end := place.at_end(_bookmark(place, newest), records)) is not None:
+            yield end
 
     async def _ask(self, before: str | None, number: int) -> list[Mapping[str, Any]]:
         path = f"/repos/{self._place.repository.name}/actions/runs"

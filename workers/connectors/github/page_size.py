@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from etl_core.errors import Transient
 from workers.connectors.github.answers import is_overload
-from workers.http import TimedOut
+from workers.http import BodyTooLarge
 
 T = TypeVar("T")
 
@@ -67,8 +67,8 @@ class PageSize:
         while True:
             try:
                 answer = await ask()
-            except Transient as error:
-                if not is_overload(error) and not isinstance(error, TimedOut):
+            except (Transient, BodyTooLarge) as error:
+                if not is_overload(error):
                     raise
                 if not self.shrink():
                     tries += 1

@@ -1,10 +1,10 @@
 """Pull requests, the newest update first, with all that belongs to them.
 
-GitHub cannot be asked for those updated since. So a walk goes from the newest to the bookmark, less an overlap.
-What is updated meanwhile jumps to the front and may be missed: the walk is followed by another that ends where
-it began, and so on, until one was a single page, which is of one moment. What was not updated since a pass
-began was seen by it, for cursors hold the time that the list is ordered by. The bookmark moves when all that is
-done, to what the last pass began with.
+GitHub cannot be asked for those updated since. So a walk goes from the newest to the bookmark, less an
+overlap. What is updated meanwhile jumps to the front and may be missed: the walk is followed by another
+that ends where it began, and so on, until one was a single page, which is of one moment. What was not
+updated since a pass began was seen by it, for cursors hold the time that the list is ordered by. The
+bookmark moves when all that is done, to what the last pass began with.
 
 Some changes do not move a pull request's `updatedAt`, or it is not documented that they do (a review that is
 PENDING, a thread resolved): open ones are walked again now and then.
@@ -57,8 +57,8 @@ class PullRequestWalk:
             yield page
         rechecked_at = began_at if is_first or place.bookmark is None else place.bookmark.rechecked_at
         bookmark = self._bookmark(self._newest, rechecked_at)
-        if (page := place.at_end(bookmark)) is not None:
-            yield page
+        if (end := place.at_end(bookmark)) is not None:
+            yield end
         if clock.is_older(rechecked_at, timedelta(hours=place.config.recheck_hours)) and not is_first:
             async for page in self._recheck(bookmark, None):
                 yield page
@@ -135,8 +135,8 @@ class PullRequestWalk:
             here = self._resume("recheck", cursor, None, None, began_at)
             yield place.in_walk(here, family.records, family.whole_of)
         ended = bookmark.model_copy(update={"rechecked_at": began_at})
-        if (page := place.at_end(ended, family.records, family.whole_of)) is not None:
-            yield page
+        if (end := place.at_end(ended, family.records, family.whole_of)) is not None:
+            yield end
 
     def _resume(
         self, phase: Any, cursor: str | None, floor: str | None, newest: str | None, began_at: str

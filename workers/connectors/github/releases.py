@@ -52,8 +52,8 @@ class ReleaseWalk:
         bookmark = ReleasesBookmark(repository_id=place.repository.id, count=passed + len(records))
         is_whole = not passed and (records or place.bookmark is not None)
         whole_of = {place.stream: [place.repository.id]} if is_whole else {}
-        if (page := place.at_end(bookmark, {place.stream: records}, whole_of)) is not None:
-            yield page
+        if (end := place.at_end(bookmark, {place.stream: records}, whole_of)) is not None:
+            yield end
 
     async def _ask(self, cursor: str | None) -> Mapping[str, Any]:
         async def ask() -> Mapping[str, Any]:
