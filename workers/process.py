@@ -206,6 +206,7 @@ class Worker:
                 await self._drop()
             else:
                 await self._hand_back()
+                await self._progress.tell_last()
                 await self._budgets.close()
 
     async def _claim_runs(self, free: int, _: Collection[Work]) -> list[Work]:

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 INTERVAL = 1.0
 """Seconds between two looks that screens get at an open run."""
+LAST_TIMEOUT = 2.0
+"""Seconds that a worker which stops gives to it."""
 
 
 class Progress:
@@ -59,7 +61,7 @@ class Progress:
                 rows=[done[key][0] for key in keys],
                 bytes=[done[key][1] for key in keys],
             )
-        except OUTAGES:
+        except BaseException:  # cancelled, too: there is a last tell
             for key, (rows, size) in done.items():
                 self._done[key][0] += rows
                 self._done[key][1] += size
@@ -68,6 +70,14 @@ class Progress:
             await _progress.write_counters(
                 self._pool, run_id=run_id, rows_expected=self._expected.pop(run_id, None)
             )
+
+    async def tell_last(self) -> None:
+        """Before the end: a run shorter than a second was never told of. Not for long."""
+        try:
+            async with asyncio.timeout(LAST_TIMEOUT):
+                await self.tell()
+        except OUTAGES:
+            log.debug("progress not written")
 
     async def tell_for_ever(self) -> None:
         """Once a second; an outage is tried again at the next."""
