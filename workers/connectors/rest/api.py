@@ -19,9 +19,11 @@ from workers.connectors.rest.manifest import Manifest, auth, template
 from workers.connectors.rest.manifest.kinds import compile_expression
 from workers.connectors.rest.manifest.stream import ErrorRule, StreamSpec
 from workers.connectors.rest.pagers import Asked
-from workers.http import BasicAuth, BearerAuth, HeaderAuth, HttpSource, OAuth2, QueryAuth, Response
+from workers.http import BasicAuth, BearerAuth, HeaderAuth, HttpSource, OAuth2, QueryAuth, Response, Retries
 from workers.http.errors import describe
 
+RETRIES = Retries()
+"""As the client's own; a test waits less."""
 UNLIMITED: Final = 6_000
 """Requests a minute where the manifest names no limit."""
 UNSAID_WAIT: Final = timedelta(seconds=60)
@@ -72,6 +74,7 @@ class Api:
             auth=self._auth(),
             budget=self._budget,
             headers={name: self._text(text, self.scope) for name, text in self.manifest.headers.items()},
+            retries=RETRIES,
             classify=self._classify,
             trusted=self.manifest.hosts,
         )
@@ -150,7 +153,7 @@ class Api:
                 return _error(rule, response)
         return None
 
-    def _auth(self) -> httpx.Auth | None:
+    def _auth(self) -> httpx.Auth | None:  # noqa: PLR0911 - a way each
         how = self.manifest.auth
         match how:
             case auth.Bearer():

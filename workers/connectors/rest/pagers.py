@@ -72,7 +72,9 @@ class Pager:
                 return Asked(params=params)
         return Asked(params={})
 
-    def follow(self, at: Position, answer: Answer, records: Records) -> Position | None:
+    def follow(  # noqa: PLR0911 - a way each
+        self, at: Position, answer: Answer, records: Records
+    ) -> Position | None:
         """The position behind an answer; None: it was the last.
 
         Raises:

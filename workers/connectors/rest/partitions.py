@@ -12,7 +12,7 @@ from etl_core.connector import Record
 from etl_core.errors import Permanent
 from workers.connectors.rest.api import Api, Skipped
 from workers.connectors.rest.manifest import template
-from workers.connectors.rest.manifest.stream import StreamSpec
+from workers.connectors.rest.manifest.stream import StreamSpec, Values
 from workers.connectors.rest.rows import RowMaker
 from workers.connectors.rest.walk import Walk, objects
 
@@ -28,7 +28,7 @@ class Partition:
 
 
 class Family:
-    """Who is whose parent in one run. A parent's records are read once, of each only what its children name."""
+    """Who is whose parent in one run. Parents are read once, and of each is kept what its children name."""
 
     def __init__(self, api: Api, makers: Mapping[str, RowMaker]) -> None:
         self._api = api
@@ -46,9 +46,10 @@ class Family:
         if spec.partitions is not None:
             return [
                 Partition(value, {**self._api.scope, "partition": {"value": value}})
-                for value in sorted(set(self._values(name, spec)))
+                for value in sorted(set(self._values(name, spec.partitions)))
             ]
-        assert spec.parent is not None
+        if spec.parent is None:
+            raise ValueError(f"stream {name} has no partitions")
         parents = await self._records(spec.parent.stream)
         found: dict[str, Partition] = {}
         for key, record in parents.items():
@@ -97,7 +98,7 @@ class Family:
                     records, _ = objects(step.records)
                     yield [{**record, **added} for record in records] if added else records
             except Skipped as skipped:
-                log.info("left out", stream=name, partition=part.name, reason=str(skipped))
+                log.debug("left out", stream=name, partition=part.name, reason=str(skipped))
 
     def added(self, spec: StreamSpec, scope: template.Scope) -> dict[str, Any]:
         """The fields that the manifest adds to each record."""
@@ -106,9 +107,8 @@ class Family:
         except template.Missing as missing:
             raise Permanent(f"{missing} has no value, and `add` of the manifest needs it") from None
 
-    def _values(self, name: str, spec: StreamSpec) -> tuple[str, ...]:
-        assert spec.partitions is not None
-        given = spec.partitions.values
+    def _values(self, name: str, partitions: Values) -> tuple[str, ...]:
+        given = partitions.values
         texts = (given,) if isinstance(given, str) else given
         try:
             values = [template.value(text, self._api.scope) for text in texts]

@@ -1,8 +1,8 @@
 """How one stream is walked in a run: alone, or partition by partition in a round.
 
-A round goes through the partitions in the order of their names, so that one broken off goes on behind the last
-that is done. What is incremental keeps a bookmark for each partition; else the round alone is kept, and a full
-refresh is whole when the round went through all of them.
+A round goes through the partitions in the order of their names, so that one broken off goes on behind the
+last that is done. What is incremental keeps a bookmark for each partition; else the round alone is kept, and
+a full refresh is whole when the round went through all of them.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class StreamRun:
     prepared: Walk | None = None
     """The walk of the only partition, its first page asked for already."""
     _gatherer: Gatherer = field(init=False)
+    _on_their_way: set[str] = field(default_factory=set)
+    """Partitions whose checkpoint this run has moved into a walk."""
 
     def __post_init__(self) -> None:
         self._gatherer = Gatherer(self.name, page_records=self.page_records)
@@ -164,7 +166,7 @@ class StreamRun:
                     self._gatherer.add({}, fragments)
                     yield
         except Skipped as skipped:
-            log.info("left out", stream=self.name, partition=partition.name, reason=str(skipped))
+            log.debug("left out", stream=self.name, partition=partition.name, reason=str(skipped))
             self._gatherer.add({}, round_.passed(partition.name))
         except WHOLE_RUN:
             raise
@@ -201,10 +203,12 @@ class StreamRun:
     def _keep(self, partition: str, step: Step, bookmark: Bookmark | None, resume: Resume | None) -> bool:
         """The checkpoint behind a step, unless nothing has changed; whether it has."""
         if step.resume is not None:
+            self._on_their_way.add(partition)
             after, going_on = _stored(bookmark), stored(step.resume)
         else:
             after, going_on = stored(step.bookmark), None
-            if not step.records and resume is None and bookmark is not None and after == stored(bookmark):
+            is_news = step.records or resume is not None or partition in self._on_their_way
+            if not is_news and bookmark is not None and after == stored(bookmark):
                 return False
         self._gatherer.add(
             {}, [Fragment(self.name, partition, after, going_on, begins_anew=step.begins_anew)]

@@ -202,7 +202,8 @@ class Walk:
 
     def _seek(self, how: Seek, answer: Answer, records: Sequence[Any]) -> Position | None:
         incremental = self.spec.incremental
-        assert incremental is not None
+        if incremental is None:
+            raise ValueError(f"stream {self.name} seeks and has no cursor")  # `agreement` refuses it
         if len(records) < how.size:
             return None
         cursor = compile_expression(incremental.cursor)
@@ -231,8 +232,8 @@ class Walk:
     def _split_window(self, answer: Answer) -> Position:
         if self._window is None:
             raise Permanent(
-                f"{answer.told}: stream {self.name}: there is more, and the API gives no page behind this one: "
-                "let the manifest read it in windows of time"
+                f"{answer.told}: stream {self.name}: there is more, and the API gives no page behind this "
+                "one: let the manifest read it in windows of time"
             )
         half = (self._end_of_window() - self._window) / 2
         half -= timedelta(microseconds=half.microseconds)
@@ -247,13 +248,15 @@ class Walk:
             position = hash(str(following.get("url", following.get("cursor"))))
             if position in self._positions:
                 raise Permanent(
-                    f"{answer.told}: stream {self.name}: leads to a page that was read before; see `pagination`"
+                    f"{answer.told}: stream {self.name}: leads to a page that was read before; see "
+                    "`pagination` of the manifest"
                 )
             self._positions.add(position)
         self._empty = 0 if records else self._empty + 1
         if self._empty > MOST_EMPTY_PAGES:
             raise Permanent(
-                f"{answer.told}: stream {self.name}: {MOST_EMPTY_PAGES:,} pages in a row were empty and promised more"
+                f"{answer.told}: stream {self.name}: {MOST_EMPTY_PAGES:,} pages in a row were empty and "
+                "promised more"
             )
         if len(records) > 1 and records == self._last_records and "offset" not in following and following:
             raise Permanent(
@@ -295,7 +298,8 @@ class Walk:
         return moment.replace(microsecond=0)
 
     def _end_of_window(self) -> datetime:
-        assert self._window is not None and self.spec.windows is not None
+        if self._window is None or self.spec.windows is None:
+            raise ValueError(f"stream {self.name} has no windows")
         return self._window_end or self._window + self.spec.windows.size
 
     def _since(self) -> Mark | None:
@@ -303,9 +307,15 @@ class Walk:
         incremental = self.spec.incremental
         if incremental is None:
             return None
+        start = self._start()
         if not self.everything and self.bookmark is not None and self.bookmark.cursor is not None:
-            return before(self.bookmark.cursor, incremental.overlap)
-        if incremental.start is None:
+            return larger(before(self.bookmark.cursor, incremental.overlap), start)
+        return start
+
+    def _start(self) -> Mark | None:
+        """Where the manifest says that the first run begins."""
+        incremental = self.spec.incremental
+        if incremental is None or incremental.start is None:
             return None
         try:
             given = template.value(incremental.start, self.scope)

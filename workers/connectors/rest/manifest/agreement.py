@@ -219,8 +219,8 @@ class _Checked:
             )
         if isinstance(self._paging, PageNumber):
             yield self._problem(
-                "page numbers shift when a record is deleted during the walk, and what was missed would be marked "
-                "deleted: use offset, a cursor or a next URL, or take it out",
+                "page numbers shift when a record is deleted during the walk, and what was missed would be "
+                "marked deleted: use offset, a cursor or a next URL, or take it out",
                 "full_refresh",
             )
 

@@ -38,8 +38,8 @@ class NextUrl(Part):
 class ODataDelta(Part):
     """Microsoft's delta queries: `@odata.nextLink` leads on, `@odata.deltaLink` is where the next run begins.
 
-    The first walk is complete, later ones yield what changed. A delta link that has expired (410) is replaced by
-    a complete walk, and what that does not find is gone.
+    The first walk is complete, later ones yield what changed. A delta link that has expired (410) is replaced
+    by a complete walk, and what that does not find is gone.
     """
 
     type: Literal["odata_delta"]
@@ -74,7 +74,7 @@ class PageNumber(Part):
 
 
 class Offset(Part):
-    """A number of records to leave out. Each page overlaps the one before, which shows what moved meanwhile."""
+    """A number of records to leave out. Pages overlap, which shows whether records went meanwhile."""
 
     type: Literal["offset"]
     param: str = Field(default="offset", min_length=1)
@@ -83,8 +83,8 @@ class Offset(Part):
     overlap: int = Field(
         default=1,
         ge=0,
-        description="records of the page before that are asked for again; at least one of that page must come, "
-        "else records went and it steps back further. 0 trusts that nothing moves",
+        description="records of the page before that are asked for again; if none of that page comes, some "
+        "went, and it steps back further. 0 trusts that nothing moves",
     )
     more: Expression | None = Field(default=None, description="what is false in the body of the last page")
     total: Expression | None = Field(
@@ -100,8 +100,8 @@ class Offset(Part):
 class Seek(Part):
     """Always the first page, from the largest cursor value seen on: needs `incremental` and that order.
 
-    Nothing is lost when records move to the end of the list while it is read. Where a whole page has one cursor
-    value, the pages behind it are read by number.
+    Nothing is lost when records move to the end of the list while it is read. Where a whole page has one
+    cursor value, the pages behind it are read by number.
     """
 
     type: Literal["seek"]

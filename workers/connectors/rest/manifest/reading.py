@@ -58,7 +58,7 @@ def _told(problems: list[Problem], marked: Marked, name: str) -> list[str]:
     return [line for _, _, line in sorted(dict.fromkeys(found))]
 
 
-def _problem(error: ErrorDetails, data: Any) -> Problem:
+def _problem(error: ErrorDetails, data: Any) -> Problem:  # noqa: PLR0911 - a line per kind
     kind, context = error["type"], error.get("ctx", {})
     path = _path(error["loc"], data)
     match kind:
@@ -110,17 +110,14 @@ def _listed(expected: str) -> str:
 
 
 def _path(location: tuple[int | str, ...], data: Any) -> Path:
-    """The steps of a location that are in the document: not the tags of unions, nor fields that are missing."""
+    """The steps of a location that are in the document: no tags of unions, no fields that are missing."""
     path: list[str | int] = []
     here = data
     for step in location:
-        if isinstance(here, Mapping) and step in here:
+        is_item = isinstance(here, list) and isinstance(step, int) and step < len(here)
+        if is_item or (isinstance(here, Mapping) and step in here):
             here = here[step]
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        else:
-            continue
-        path.append(step)
+            path.append(step)
     return tuple(path)
 
 

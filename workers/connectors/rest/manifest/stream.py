@@ -28,13 +28,13 @@ TimeFormat = Literal["iso", "iso_milliseconds", "date", "epoch", "epoch_millisec
 
 
 class ErrorRule(Part):
-    """What an answer that is no success means. The first rule that fits counts, a stream's before the API's."""
+    """What an answer that is no success means. The first rule that fits counts, a stream's before all."""
 
     status: Statuses = Field(description="HTTP statuses")
     when: Expression | None = Field(default=None, description="must be true of the body")
     then: Literal["transient", "skip", "permanent", "unauthorised", "rate_limited", "restart"] = Field(
-        description="transient: try again; skip: the partition has no records; permanent: fail; unauthorised: "
-        "hold the job for a person; rate_limited: wait; restart: drop the position and read everything"
+        description="transient: try again; skip: there is nothing to read; permanent: fail; unauthorised: "
+        "hold the job for a person; rate_limited: wait; restart: the position has expired, begin again"
     )
     message: str | None = Field(default=None, description="what to tell people to do")
 
@@ -59,7 +59,7 @@ class ColumnSpec(Part):
 
 
 class Incremental(Part):
-    """Later runs ask only for what changed: records whose cursor is at or past the largest seen, less `overlap`."""
+    """Later runs ask only for records whose cursor is at or past the largest seen, less `overlap`."""
 
     cursor: Expression = Field(description="where the value is in a record, as updated_at")
     kind: Literal["time", "number"] = Field(default="time", description="what cursor values are")
@@ -115,7 +115,7 @@ class StreamSpec(Part):
     params: dict[str, Parameter] = Field(
         default={}, description="of the query; one that is an optional variable without a value is left out"
     )
-    headers: dict[str, Template] = {}
+    headers: dict[str, Template] = Field(default={})
     records: Expression = Field(default="@", description="where the list of records is in the body")
     key: tuple[str, ...] = Field(default=(), description="columns that identify a record; none: only append")
     columns: dict[str, ColumnSpec] = Field(default={}, description="columns and their types")
