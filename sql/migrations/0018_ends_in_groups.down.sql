@@ -28,3 +28,5 @@ CREATE OR REPLACE FUNCTION finish_job(
     RETURNING j.active, j.off_reason
 $$;
 DROP FUNCTION finish_jobs(integer [], boolean, text, text, text);
+-- As in 0011.
+CREATE INDEX etl_jobs_due ON etl_jobs (integration_id, due_at) WHERE due_at IS NOT NULL;

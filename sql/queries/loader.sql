@@ -40,8 +40,9 @@ SELECT
                 )
             )
         FROM pg_class AS c
-        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-        WHERE n.nspname = w.schema_name AND c.relname = w.table_name
+        -- Looked up first, not joined: see `loading_state` in 0018.
+        WHERE c.relname = w.table_name
+            AND c.relnamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = w.schema_name)
     )::text AS shape
 FROM unnest(:schema_names::text [], :table_names::text []) AS w (schema_name, table_name);
 
