@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from etl_core.connector import Column, ColumnType, ExtractContext, Finding, Fragment, Page, Record, Stream
 from etl_core.errors import BadRecord, Permanent
 from etl_core.stored_state import read_state
-from etl_core.testing import connector_contract
 from etl_core.testing.case import ConnectorCase, Expected
 from etl_core.testing.connector_contract import ConnectorContract
+from etl_core.testing.contract import resources
 
 NOTES = Stream("notes", (Column("id", ColumnType.TEXT), Column("text", ColumnType.TEXT)), key=("id",))
 BAD = "bad"
@@ -192,7 +192,7 @@ DEFECTS = {
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds of waiting are made short; one try must do for the one that never hears."""
-    monkeypatch.setattr(connector_contract, "CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(resources, "CANCEL_SECONDS", 0.2)
     monkeypatch.setattr(Notes, "hoard", [])
 
 
