@@ -1,4 +1,4 @@
-"""What a credential may still ask of its source: waiting for it, and a budget of this process alone."""
+"""What a credential may still ask of its source: the protocol, waiting for it, and a budget in memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,42 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Protocol
 
 from etl_core.errors import Permanent, RateLimited
 
 LONGEST_WAIT = 60.0
 """Seconds that a call waits in place; longer, and the run is parked, which frees its worker."""
+
+
+class Budget(Protocol):
+    """What a credential may still ask of one resource of its source, shared by all runs that use it.
+
+    Time is cut into windows of `per`; in each at most `capacity` units are spent. All workers share it, by
+    Postgres's clock.
+    """
+
+    async def spend(self, cost: int = 1) -> None:
+        """Before each call: takes its cost, waiting up to 60 s for it.
+
+        Raises:
+            RateLimited: it would have to wait longer. Permanent: the cost is above the capacity.
+        """
+
+    async def observe(self, *, remaining: int, resets_in: timedelta, limit: int | None = None) -> None:
+        """What an answer said of the limit: units left, how long the window lasts, units in a whole one.
+
+        `resets_in` is counted from the answer's own `Date`. Only ever lowers what is left of a window.
+        """
+
+    async def park(self, wait: timedelta) -> None:
+        """The source refuses for so long: nobody spends meanwhile."""
+
+
+class Budgets(Protocol):
+    """Where budgets come from; a worker's are in Postgres."""
+
+    def open(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget: ...
 
 
 async def spend_when_there(

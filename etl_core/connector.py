@@ -1,15 +1,18 @@
 """What a connector is: the code that knows one kind of integration.
 
-A connector is a class found by its type through the entry-point group `etl_tui.connectors`
-(`etl_core.connectors_registry`). Ours live in `workers/connectors/<type>/`; an installed package may
-bring others. The command line uses `Config` alone (to check what a person gives), a worker all of it::
+`Connector` is all of it; below it, in this order, is what its methods take and return. A worker does this::
 
-    connector = SyntheticConnector(SyntheticConnector.Config.model_validate(config))
-    streams = await connector.discover()
-    async for page in connector.extract(ExtractContext(streams=..., checkpoint=..., options=...)):
-        ...  # the page's records are stored; page.checkpoint moves only behind them
+    connector = GitConnector(GitConnector.Config.model_validate(config))
+    context = ExtractContext(checkpoint=...)
+    streams = await connector.discover(context)
+    async for page in connector.extract(context):
+        ...  # rows = [connector.transform(stream, record) for each record of the page]
+        ...  # one transaction loads the rows and moves the checkpoint to page.checkpoint
 
-A connector holds no database connection and knows nothing of batches, leases or queues.
+A class is found by its type through the entry-point group `etl_tui.connectors`
+(`etl_core.connectors_registry`). Ours live in `workers/connectors/<type>/`; an installed package may bring
+others (`etl-tui connectors new` writes one). The command line uses `Config` and `check`, a worker the rest. A
+connector holds no database connection and knows nothing of batches, leases or queues.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from etl_core.budgets import Budget as Budget  # noqa: PLC0414 - connectors find all they need in here
+from etl_core.budgets import Budgets as Budgets  # noqa: PLC0414
 from etl_core.budgets import ProcessBudgets
 from etl_core.errors import SourceError
 
@@ -36,6 +41,69 @@ JsonObject = dict[str, Any]
 
 SINGLE_PARTITION = "default"
 """The partition's name where a stream has just one."""
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Four methods and three facts. Everything raised is a `SourceError` of `etl_core.errors`.
+
+    Nothing blocks the event loop, and every await may be cancelled.
+    """
+
+    type: ClassVar[str]
+    """The integration type, as in `integrations add --type`."""
+    Config: ClassVar[builtins.type[BaseModel]]
+    """The integration's configuration; forbids unknown fields, so that a typo is named."""
+    default_max_runs: ClassVar[int | None] = 1
+    """How many runs a new integration may have at once unless its owner says otherwise; None: no limit.
+
+    A class that does not say has 1, which suits an API with one credential and one rate limit."""
+
+    def __init__(self, config: Any) -> None: ...
+
+    async def check(self) -> Sequence[Finding] | None:
+        """What works, what the credential may read, and what is missing; changes nothing, takes seconds.
+
+        None says that it works and no more. Raises a SourceError that says what to do where nothing at all
+        can be read; what fails in part is a finding.
+        """
+
+    async def discover(self, context: ExtractContext) -> Sequence[Stream]:
+        """The streams this configuration yields, with their columns and keys."""
+
+    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        """Pages from where `context` says to go on, each with the checkpoint that is true once it is loaded.
+
+        `discover` was called before on the same instance. After a Transient error it is called again on it,
+        with the checkpoint as it is then.
+        """
+
+    def transform(self, stream: Stream, record: Record) -> Record:
+        """From the source's record to a row of `stream` (field name -> value); raises BadRecord.
+
+        A pure function: other instances, without secrets and before any `discover`, give the same row.
+        """
+
+
+# -- what check returns
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `check` looked at, as `integrations test` prints it."""
+
+    what: str
+    """What was looked at, in a word or two: "credential", "pull requests", "octo/app"."""
+    state: Literal["ok", "missing", "failed", "unknown"]
+    """ok: works, or may be read. missing: the credential lacks something that the configuration needs.
+    failed: does not work. unknown: the source does not tell, or it was not reached."""
+    detail: str
+    """What was found, in one line, scopes and permissions by the source's own names; never a secret."""
+    remedy: str = ""
+    """What to do about it, in one line; "" where nothing is to be done."""
+
+
+# -- what discover returns
 
 
 class ColumnType(StrEnum):
@@ -60,23 +128,13 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """What the records of a stream belong to: a record of `stream`, whose only key `column` holds."""
-
-    stream: str
-    column: str
-
-
-@dataclass(frozen=True, slots=True)
 class Stream:
-    """A kind of record: its destination columns and the key that identifies a record.
-
-    An empty `key` means append-only: every record is a new row.
-    """
+    """A kind of record, which becomes a table."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    """The columns that identify a record; none: append-only, every record is a new row."""
     infer: bool = False
     """Fields that are not among `columns` (which may be empty) become columns as records have them."""
     full_refresh: bool = False
@@ -99,25 +157,105 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Covers:
-    """The rows that a walk was about: those whose `column` has one of `values`, compared as text."""
+class Parent:
+    """What the records of a stream belong to: a record of `stream`, whose only key `column` holds."""
 
+    stream: str
     column: str
-    values: Sequence[str]
+
+
+# -- what extract is given
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractContext:
+    """What `extract` gets: where to go on, and what the run was asked for."""
+
+    checkpoint: Mapping[tuple[str, str], PartitionState] = field(default_factory=dict)
+    """(stream, partition) -> state; an absent entry has never been loaded."""
+    legacy_checkpoint: JsonObject | None = None
+    """A document from before the streams had rows of their own, until the connector has upgraded it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    only: frozenset[tuple[str, str]] | None = None
+    """(stream, partition) of what a retry has to do, where the rest went through; None: everything. A
+    connector may do more."""
+    budgets: Budgets = field(default_factory=ProcessBudgets)
+    """The worker's; use `budget`."""
+
+    def budget(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget:
+        """The budget of a credential for a resource of its source (`github graphql`, `jira example.org`).
+
+        `credential` is the token itself, or what else the source counts by; it is kept as a hash only. The
+        same credential and resource are the same budget in every run of every worker.
+        """
+        return self.budgets.open(credential, resource, capacity=capacity, per=per)
+
+    def wants(self, stream: str, partition: str = SINGLE_PARTITION) -> bool:
+        """Whether this run is to read the partition."""
+        return self.only is None or (stream, partition) in self.only
+
+    def state(self, stream: str, partition: str = SINGLE_PARTITION) -> PartitionState:
+        return self.checkpoint.get((stream, partition), PartitionState())
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """The stored checkpoint of one partition, as the last loaded page left it."""
+
+    bookmark: JsonObject | None = None
+    resume: JsonObject | None = None
+
+
+# -- what extract yields
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is loaded in one transaction: records of one or several streams, and the checkpoint behind them.
+
+    About 5,000 records or 4 MB a page is best. The fields behind `total` are for what is not plain.
+    """
+
+    lane: str
+    """Pages of one lane are loaded strictly in order, lanes beside each other: pages that share a checkpoint
+    value or may share a key belong to one lane."""
+    records: Mapping[str, Sequence[Record]]
+    """Stream -> records; may be empty: a page can carry a checkpoint alone."""
+    checkpoint: Sequence[Fragment] = ()
+    """What is true once this page, and all before it in its lane, are loaded."""
+    total: int | None = None
+    """Records that the connector expects in this run, if known; for progress only."""
+    rejects: Sequence[Reject] = ()
+    """Stored with the page as rejected records; the checkpoint passes them."""
+    failures: Sequence[PartitionFailure] = ()
+    """Partitions that the walk leaves out from here on; the page may hold nothing else."""
+    whole_of: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    """Stream of children -> parents (values of its `parent.column`) of which the page holds all children that
+    there are: other rows of theirs are marked deleted. Such a page has a checkpoint."""
+    deleted: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    """Stream -> keys (column -> value) that the source says are gone once the page's records are loaded:
+    their rows are marked deleted, and those of their children (`Stream.parent`). A key that the table does
+    not have is no row, and a later record brings its row back. Such a page has a checkpoint."""
+
+    def __post_init__(self) -> None:
+        if (self.whole_of or self.deleted) and not self.checkpoint:
+            raise ValueError("a page that tells what is gone has a checkpoint, too")
+        alone = [f.stream for f in self.checkpoint if f.covers]
+        if any(sum(f.stream == stream for f in self.checkpoint) > 1 for stream in alone):
+            raise ValueError("a fragment with `covers` is the only one of its stream in its page")
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Where one partition of a stream stands after a page.
-
-    `bookmark` is durable: the next incremental run starts there. `resume` is short-lived: it continues a
-    walk that was broken off, and None says that the walk is complete. A fragment replaces both values.
-    """
+    """Where one partition of a stream stands after a page. It replaces both stored values."""
 
     stream: str
     partition: str
     bookmark: JsonObject | None
+    """Durable: the next run starts there. It moves where a walk is complete, and stays in mid-walk."""
     resume: JsonObject | None = None
+    """Short-lived: continues a walk that was broken off; None says that the walk is complete. It may be
+    dropped at any time, and then the bookmark must do."""
     covers: Covers | None = None
     """Of a fragment that ends the walk of a `full_refresh` stream: only these rows are gone if the walk did
     not yield them. Such a walk is judged alone, without those of other partitions; its page has no other
@@ -153,120 +291,14 @@ class PartitionFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What is loaded in one transaction: records of one or several streams, and the checkpoint behind them.
+class Covers:
+    """The rows that a walk was about: those whose `column` has one of `values`, compared as text."""
 
-    Pages of one `lane` are loaded strictly in order, so pages that share a checkpoint value or may share a
-    key belong to one lane. `records` may be empty: a page can carry a checkpoint alone. About 5,000 records
-    or 4 MB a page is best. `total` is the number of records the connector expects in this run, if known
-    (for progress only). `rejects` are stored with the page as rejected records; the checkpoint passes them.
-    `failures` are partitions that the walk leaves out from here on; the page may hold nothing else.
-    `whole_of`: of these parents (stream of the children -> values of its `parent.column`) the page holds all
-    children there are; rows of others are marked deleted. Such a page has a checkpoint.
-    `deleted`: keys (column -> value) that the source says are gone once the records of the page are loaded:
-    their rows are marked deleted, and those of their children (`Stream.parent`). A key that the table does
-    not have is no row, and a later record brings its row back. Such a page has a checkpoint.
-    """
-
-    lane: str
-    records: Mapping[str, Sequence[Record]]
-    checkpoint: Sequence[Fragment] = ()
-    total: int | None = None
-    rejects: Sequence[Reject] = ()
-    failures: Sequence[PartitionFailure] = ()
-    whole_of: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
-    deleted: Mapping[str, Sequence[Record]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.whole_of or self.deleted) and not self.checkpoint:
-            raise ValueError("a page that tells what is gone has a checkpoint, too")
-        alone = [f.stream for f in self.checkpoint if f.covers]
-        if any(sum(f.stream == stream for f in self.checkpoint) > 1 for stream in alone):
-            raise ValueError("a fragment with `covers` is the only one of its stream in its page")
+    column: str
+    values: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """The stored checkpoint of one partition, as the last loaded page left it."""
-
-    bookmark: JsonObject | None = None
-    resume: JsonObject | None = None
-
-
-class Budget(Protocol):
-    """What a credential may still ask of one resource of its source, shared by all runs that use it.
-
-    Time is cut into windows of `per`; in each at most `capacity` units are spent. All workers share it, by
-    Postgres's clock.
-    """
-
-    async def spend(self, cost: int = 1) -> None:
-        """Before each call: takes its cost, waiting up to 60 s for it.
-
-        Raises:
-            RateLimited: it would have to wait longer. Permanent: the cost is above the capacity.
-        """
-
-    async def observe(self, *, remaining: int, resets_in: timedelta, limit: int | None = None) -> None:
-        """What an answer said of the limit: units left, how long the window lasts, units in a whole one.
-
-        `resets_in` is counted from the answer's own `Date`. Only ever lowers what is left of a window.
-        """
-
-    async def park(self, wait: timedelta) -> None:
-        """The source refuses for so long: nobody spends meanwhile."""
-
-
-class Budgets(Protocol):
-    """Where budgets come from; a worker's are in Postgres."""
-
-    def open(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractContext:
-    """What `extract` gets: where to go on, and what the run was asked for."""
-
-    checkpoint: Mapping[tuple[str, str], PartitionState] = field(default_factory=dict)
-    """(stream, partition) -> state; an absent entry has never been loaded."""
-    legacy_checkpoint: JsonObject | None = None
-    """A document from before the streams had rows of their own, until the connector has upgraded it."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    only: frozenset[tuple[str, str]] | None = None
-    """(stream, partition) of what a retry has to do, where the rest went through; None: everything. A
-    connector may do more."""
-    budgets: Budgets = field(default_factory=ProcessBudgets)
-    """The worker's; use `budget`."""
-
-    def budget(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget:
-        """The budget of a credential for a resource of its source (`github graphql`, `jira acme.atlassian.net`).
-
-        `credential` is the token itself, or what else the source counts by; it is kept as a hash only. The
-        same credential and resource are the same budget in every run of every worker.
-        """
-        return self.budgets.open(credential, resource, capacity=capacity, per=per)
-
-    def wants(self, stream: str, partition: str = SINGLE_PARTITION) -> bool:
-        """Whether this run is to read the partition."""
-        return self.only is None or (stream, partition) in self.only
-
-    def state(self, stream: str, partition: str = SINGLE_PARTITION) -> PartitionState:
-        return self.checkpoint.get((stream, partition), PartitionState())
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that `check` looked at, as `integrations test` prints it."""
-
-    what: str
-    """What was looked at, in a word or two: "credential", "pull requests", "octo/app"."""
-    state: Literal["ok", "missing", "failed", "unknown"]
-    """ok: works, or may be read. missing: the credential lacks something that the configuration needs.
-    failed: does not work. unknown: the source does not tell, or it was not reached."""
-    detail: str
-    """What was found, in one line, scopes and permissions by the source's own names; never a secret."""
-    remedy: str = ""
-    """What to do about it, in one line; "" where nothing is to be done."""
+# -- what a connector may have besides
 
 
 @runtime_checkable
@@ -298,38 +330,3 @@ class LegacyCheckpoint(Protocol):
     @classmethod
     def upgrade_legacy(cls, document: JsonObject) -> Mapping[tuple[str, str], PartitionState]:
         """(stream, partition) -> state in the present form: a pure function; a SourceError if it cannot."""
-
-
-@runtime_checkable
-class Connector(Protocol):
-    """Four methods and three facts. Everything raised is a `SourceError` of `etl_core.errors`."""
-
-    type: ClassVar[str]
-    """The integration type, as in `integrations add --type`."""
-    Config: ClassVar[builtins.type[BaseModel]]
-    """The integration's configuration; forbids unknown fields, so that a typo is named."""
-    default_max_runs: ClassVar[int | None] = 1
-    """How many runs a new integration may have at once unless its owner says otherwise; None: no limit.
-
-    A class that does not say has 1, which suits an API with one credential and one rate limit."""
-
-    def __init__(self, config: Any) -> None: ...
-
-    async def check(self) -> Sequence[Finding] | None:
-        """What works, what the credential may read, and what is missing; changes nothing, takes seconds.
-
-        None says that it works and no more. Raises a SourceError that says what to do where nothing at all
-        can be read; what fails in part is a finding.
-        """
-
-    async def discover(self, context: ExtractContext) -> Sequence[Stream]:
-        """The streams this configuration yields, with their columns and keys."""
-
-    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
-        """Pages in order; a page's checkpoint is true once the page and all before it in its lane are loaded.
-
-        May be cancelled at any await. `discover` was called before on the same instance.
-        """
-
-    def transform(self, stream: Stream, record: Record) -> Record:
-        """From the source's record to a row of `stream` (field name -> value); raises BadRecord."""

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import zstandard
 
+from etl_core.coercion import as_json
 from etl_core.connector import Record
 from etl_core.errors import Permanent
 
@@ -114,15 +115,6 @@ def encode_record(record: Record) -> bytes:
             return json.dumps(record, ensure_ascii=True, default=str).encode("ascii")
         except (TypeError, ValueError, RecursionError):
             return ascii(reprlib.repr(record)).encode("ascii")  # nested without end: its beginning
-
-
-def as_json(value: Any) -> Any:
-    """msgspec's hook for what it does not know: other mappings and sequences are objects and lists."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def compress(version: bytes, body: bytes) -> bytes:

@@ -19,9 +19,9 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from etl_core.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_for
 from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
-from workers.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_for
 from workers.payload import encode_record
 
 Row = tuple[Staged, ...]

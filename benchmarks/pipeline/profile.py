@@ -12,7 +12,7 @@ STEPS: Final = (
     ("read the file's pages", ("files.pages:", "files.json_rows:")),
     ("encode and compress the payload", ("workers.payload:encode",)),
     ("transform: the connector's", (".transform:FilesConnector", "FilesConnector.transform")),
-    ("transform: coercion", ("workers.transform:", "workers.coercion:")),
+    ("transform: coercion", ("workers.transform:", "etl_core.coercion:")),
     ("decode a stored payload", ("workers.payload:decode",)),
     ("COPY", ("copy_rows", "copy_records_to_table", "copy_in")),
     ("merge", ("workers.loader.merge:merge",)),

@@ -60,7 +60,7 @@ async def try_integration(row: IntegrationRow, *, timeout_s: float) -> Integrati
         secrets=secrets,
         outcome=outcome,
         findings=[
-            Finding(finding.what, finding.state, mask(finding.detail), mask(finding.remedy))
+            Finding(mask(finding.what), finding.state, mask(finding.detail), mask(finding.remedy))
             for finding in findings
         ],
     )

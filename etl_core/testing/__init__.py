@@ -10,4 +10,4 @@ Nothing else of the program imports this package, for it needs pytest.
 import pytest
 
 # So that a failed assert shows its values, as it does in a test of one's own.
-pytest.register_assert_rewrite("etl_core.testing.destination", "etl_core.testing.connector_contract")
+pytest.register_assert_rewrite("etl_core.testing.destination", "etl_core.testing.contract")

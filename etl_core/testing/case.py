@@ -102,8 +102,9 @@ class ConnectorCase(ABC):
     async def spoil(self) -> int:
         """Makes one record bad, the others stay; how many that is: 1, or 0 where no record can be bad.
 
-        Bad is what `transform` refuses with BadRecord, what the connector passes on as `Page.rejects`, and
-        what has no key. Called once, after `fill`; `expected` is then without it.
+        Bad is what `transform` refuses with BadRecord, what the connector passes on as `Page.rejects`, what
+        does not fit the type of its column, and what has no key. Called once, after `fill`; `expected` is
+        then without it.
         """
 
     @abstractmethod

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
+from etl_core.coercion import COERCERS, NOT_COERCIBLE, reason_for
 from etl_core.connector import (
     Connector,
     Covers,
@@ -43,7 +45,7 @@ class Destination:
     checkpoint: Checkpoint = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """Messages of records that `transform` refused or that have no key."""
+    """Messages of records that `transform` refused, that do not fit their columns or have no key."""
     failures: list[PartitionFailure] = field(default_factory=list)
     pages: int = 0
     """Of the last run, as the next one."""
@@ -97,13 +99,11 @@ class Destination:
         gone = self._deleted.setdefault(stream.name, {})
         try:
             row = connector.transform(stream, record)
+            _expect_to_fit(stream, row)
         except BadRecord as refused:
             self.refused.append(str(refused))
             return None
         json.dumps(row)
-        if any(row.get(column) is None for column in stream.key):
-            self.refused.append(f"a record of {stream.name} without its key")
-            return None
         key = tuple(row[column] for column in stream.key) or len(table)
         before = table.pop(key, None) or gone.pop(key, {})
         table[key] = {**before, **row}
@@ -163,6 +163,20 @@ class Destination:
         for child in streams.values():
             if child.parent and child.parent.stream == name:
                 self._keep(streams, child.name, parents, set())
+
+
+def _expect_to_fit(stream: Stream, row: Record) -> None:
+    """Raises BadRecord where a worker would reject the row."""
+    for column in stream.columns:
+        value = row.get(column.name)
+        if value is None or (isinstance(value, float) and not isfinite(value)):
+            continue
+        try:
+            COERCERS[column.type](value)
+        except NOT_COERCIBLE:
+            raise BadRecord(reason_for(column.name, column.type, value)) from None
+    if any(row.get(column) is None for column in stream.key):
+        raise BadRecord(f"a record of {stream.name} without its key")
 
 
 def _uncovered(covers: Covers, seen: set[Any]) -> Callable[[Any, Record], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
@@ -12,6 +13,9 @@ from etl_tui.cli.parser import add_command, add_group
 if TYPE_CHECKING:
     from etl_tui.cli.context import Context
     from etl_tui.cli.parser import Subparsers
+
+_STREAMS_NAMED = 3
+"""Of a connector, in the table."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -42,10 +46,17 @@ async def list_all(_: argparse.Namespace, context: Context) -> int:
                     row.type,
                     f"{row.package or '?'} {row.version or ''}".rstrip(),
                     None if row.error else (row.default_max_runs or "no limit"),
-                    ", ".join(row.streams) or None,
+                    _shortened(row.streams),
                     f"cannot be loaded: {row.error}" if row.error else row.summary,
                 )
                 for row in connectors
             ],
         )
     return ExitCode.FAILED if any(row.error for row in connectors) else ExitCode.DONE
+
+
+def _shortened(streams: Sequence[str]) -> str | None:
+    """The first of them, and how many more there are; `--json` has all."""
+    named = ", ".join(streams[:_STREAMS_NAMED])
+    more = len(streams) - _STREAMS_NAMED
+    return f"{named}, {more} more" if more > 0 else named or None

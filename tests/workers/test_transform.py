@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_core.coercion import COERCERS
 from etl_core.connector import Column, ColumnType, Record, Stream
 from etl_core.errors import BadRecord
-from workers.coercion import COERCERS
 from workers.payload import decode, encode
 from workers.transform import MAX_KEY_BYTES, Reject, TypedRows, transform_records
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
+from etl_core.coercion import BIGINT_MAX, BIGINT_MIN
 from etl_core.connector import Column, ColumnType, Record, Stream
 from etl_core.errors import BadRecord
-from workers.coercion import BIGINT_MAX, BIGINT_MIN
 from workers.transform import Transforms
 
 _T = ColumnType

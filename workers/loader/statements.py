@@ -28,7 +28,7 @@ STAGED_TYPES: Final[dict[ColumnType, str]] = {
     ColumnType.UUID: "uuid",
     ColumnType.JSONB: "text",
 }
-"""How a value travels through COPY; the merge casts it to the column's type (why: `workers.coercion`)."""
+"""How a value travels through COPY; the merge casts it to the column's type (why: `etl_core.coercion`)."""
 
 WIDENINGS: Final[dict[tuple[ColumnType, ColumnType], str]] = {
     (ColumnType.BIGINT, ColumnType.NUMERIC): "{column}::numeric",

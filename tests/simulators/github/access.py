@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import jwt
+from aiohttp import web
 
 from tests.simulators.github.limits import Limits
 
@@ -32,6 +33,10 @@ class Credential:
 
     def is_valid(self) -> bool:
         return self.expires_at is None or time.time() < self.expires_at
+
+
+WHO = web.RequestKey("who", Credential)
+"""Who makes a request."""
 
 
 class Access:

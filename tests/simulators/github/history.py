@@ -42,9 +42,13 @@ class History:
         self.now += 1
         self._versions[stream].setdefault(key, []).append((self.now, copy.deepcopy(row)))
 
+    def rows(self, stream: str) -> dict[Key, Row]:
+        """What there is now."""
+        return {key: row for key, versions in self._versions[stream].items() if (row := versions[-1][1])}
+
     def count(self, stream: str) -> int:
         """Rows of a stream that are there now."""
-        return sum(1 for versions in self._versions[stream].values() if versions[-1][1] is not None)
+        return len(self.rows(stream))
 
     def differences(
         self, loaded: Mapping[str, Mapping[Key, Mapping[str, Any]]], since: int, until: int | None = None

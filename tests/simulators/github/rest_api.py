@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.simulators.github.access import INSTALLATION, Credential
+from tests.simulators.github.access import INSTALLATION, WHO
 from tests.simulators.github.world import Thing, at_epoch
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class Rest:
         ]
 
     async def _user(self, request: web.Request) -> web.Response:
-        who: Credential = request["who"]
+        who = request[WHO]
         who.limits.core.take(1)
         if who.login.endswith("[bot]"):
             return web.json_response({"message": "Resource not accessible by integration"}, status=403)
         return web.json_response({"login": who.login, "type": "User"})
 
     async def _rate_limit(self, request: web.Request) -> web.Response:
-        who: Credential = request["who"]
+        who = request[WHO]
         resources = {
             name: {
                 "limit": limit.capacity,
@@ -53,7 +53,7 @@ class Rest:
         return web.json_response({"resources": resources, "rate": resources["core"]})
 
     async def _installation_repositories(self, request: web.Request) -> web.Response:
-        who: Credential = request["who"]
+        who = request[WHO]
         who.limits.core.take(1)
         with self._simulator.world.lock:
             found = [_shown(repo) for repo in self._simulator.world.repositories.values()]
@@ -61,7 +61,7 @@ class Rest:
 
     async def _workflow_runs(self, request: web.Request) -> web.Response:
         """Newest first; `created` is a condition of search: `<=2026-01-01T00:00:00Z`, `A..B`."""
-        who: Credential = request["who"]
+        who = request[WHO]
         who.limits.core.take(1)
         size, number = int(request.query.get("per_page", 30)), int(request.query.get("page", 1))
         with self._simulator.world.lock:

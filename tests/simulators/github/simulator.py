@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.simulators.faults import Faults, fault_of, faulty
 from tests.simulators.github import faults as kinds
 from tests.simulators.github import graphql_api
-from tests.simulators.github.access import Access, Credential
+from tests.simulators.github.access import WHO, Access
 from tests.simulators.github.changing import change
 from tests.simulators.github.cost import Cost
 from tests.simulators.github.limits import Limit
@@ -111,7 +111,7 @@ class GitHubSimulator:
             return web.json_response({"message": "Bad credentials", "status": "401"}, status=401)
         is_graphql = request.path.endswith("/graphql")
         limit = who.limits.graphql if is_graphql else who.limits.core
-        request["who"] = who
+        request[WHO] = who
         refusal = self._refuse(request, limit, is_graphql=is_graphql)
         answer = refusal or await handler(request)
         if not answer.prepared:
@@ -144,7 +144,7 @@ class GitHubSimulator:
         return None
 
     async def _graphql(self, request: web.Request) -> web.Response:
-        who: Credential = request["who"]
+        who = request[WHO]
         asked = await request.json()
         self.queries = [*self.queries[-199:], asked]
         if self.before_answer:

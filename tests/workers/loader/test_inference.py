@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_core.coercion import COERCERS
 from etl_core.connector import Column, ColumnType, Stream
-from workers.coercion import COERCERS
 from workers.loader.inference import infer_columns
 from workers.loader.statements import WIDENINGS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -81,19 +82,19 @@ class GitHub:
             timeouts=_TIMEOUTS,
             classify=self._judge_limit,
         )
+        self._open = AsyncExitStack()
+        self._is_core_open = False
         self._costs: dict[str, int] = {}
         self._secondary = 0
 
     async def __aenter__(self) -> Self:
-        await self._graphql.__aenter__()
-        await self._core.__aenter__()
+        await self._open.enter_async_context(self._graphql)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._graphql.__aexit__(kind, error, trace)
-        await self._core.__aexit__(kind, error, trace)
+        await self._open.__aexit__(kind, error, trace)
 
     async def query(self, document: str, **variables: Any) -> Mapping[str, Any]:
         """The data of a GraphQL query, whole.
@@ -112,6 +113,9 @@ class GitHub:
 
     async def get(self, path: str, **params: Any) -> Response:
         """An answer of REST, its JSON read; `path` below the API's root."""
+        if not self._is_core_open:  # many configurations never ask REST
+            self._is_core_open = True
+            await self._open.enter_async_context(self._core)
         response = await self._core.get_json(f"{self._rest}{path}", params=params)
         await self._observe(response, self._requests)
         return response

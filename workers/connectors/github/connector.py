@@ -70,6 +70,7 @@ class GitHubConnector:
 
     type: ClassVar[str] = "github"
     Config: ClassVar[builtins.type[BaseModel]] = GitHubConfig
+    default_max_runs: ClassVar[int | None] = 1
     stream_names: ClassVar[Sequence[str]] = ALL_STREAMS
 
     def __init__(self, config: GitHubConfig) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl_core.coercion import COERCERS
 from etl_core.connector import ColumnType
 from tests.workers.connectors.files.delivering import deliver, read, table, types_of
-from workers.coercion import COERCERS
 from workers.connectors.files.types import join_types, type_of_json, type_of_text
 from workers.connectors.files.values import converter
 

@@ -11,7 +11,7 @@ for one that does not fit; the sentence is the caller's (`reason_for`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -20,7 +20,6 @@ from uuid import UUID
 import msgspec
 
 from etl_core.connector import ColumnType
-from workers.payload import as_json
 
 Staged = str | int | bool | None
 Coercer = Callable[[Any], Staged]
@@ -165,6 +164,15 @@ COERCERS: Final[dict[ColumnType, Coercer]] = {
 
 NOT_COERCIBLE: Final = (ValueError, TypeError, OverflowError, RecursionError)
 """What a coercer raises for a value that does not fit (TypeError: msgspec, for what is not JSON)."""
+
+
+def as_json(value: Any) -> Any:
+    """msgspec's hook for what it does not know: other mappings and sequences are objects and lists."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def reason_for(column: str, type_: ColumnType, value: Any) -> str:

@@ -1,0 +1,1 @@
+"""The parts of the contract suite, an idea each; `connector_contract` puts them together."""
