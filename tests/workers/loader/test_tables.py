@@ -108,7 +108,7 @@ async def test_when_nothing_is_to_be_done_one_statement_tells(db: Connection, en
     await asyncio.sleep(0)  # it is told in the next turn of the loop
     db.remove_query_logger(note)
     assert len(asked) == 2
-    assert all("destination_tables" in query for query in asked)
+    assert all("loading_state" in query for query in asked)
 
 
 async def test_a_change_by_hand_is_seen_although_the_answer_before_is_kept(
