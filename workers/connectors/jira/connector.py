@@ -35,6 +35,7 @@ class JiraConnector:
     """One Jira site, of the cloud or Data Center (see `docs/connectors.md`)."""
 
     type: ClassVar[str] = "jira"
+    default_max_runs: ClassVar[int | None] = 1
     stream_names: ClassVar[Sequence[str]] = ALL_STREAMS
     Config: ClassVar[builtins.type[BaseModel]] = JiraConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
+from pydantic import SecretStr
 
 from etl_core.connector import Connector
 from etl_core.testing.case import ConnectorCase, Expected
@@ -52,7 +53,7 @@ class GitHubCase(ConnectorCase):
         return GitHubConnector(
             GitHubConfig(
                 api_url=self._simulator.url,
-                token=TOKEN,
+                token=SecretStr(TOKEN),
                 owners=("octo",),
                 page_size=self._page_size,
                 streams=_STREAMS,
