@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """PostgreSQL 15+; unset: an embedded server in the user's data folder."""
     amqp_url: SecretStr | None = None
     """RabbitMQ 3.10+; unset: the Postgres transport."""
+    secret_key: SecretStr | None = None
+    """Keys that open the secrets kept encrypted, separated by commas; the first encrypts."""
     tenant: str | None = None
     """Only this tenant's jobs, where a command or screen shows many."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,6 +1,7 @@
 """A configuration holds secrets as references only. Pure functions: nothing is resolved or read here.
 
-A reference is `env:NAME` or `file:/path`. What must be one: a field that the connector types as secret, a
+A reference is `env:NAME`, `file:/path`, `keyring:SERVICE/NAME`, or the secret itself as only our keys open it,
+`encrypted:TOKEN`. What must be one: a field that the connector types as secret, a
 field whose name says so, a URL that carries a password, and text in the shape of a well-known token. No
 message of this module ever repeats a value.
 """
@@ -8,12 +9,17 @@ message of this module ever repeats a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]*[^\x00-\x1f/]")
+_REFERENCE = re.compile(
+    r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]*[^\x00-\x1f/]"
+    r"|keyring:[^\x00-\x1f]*[^\x00-\x1f/]/[^\x00-\x1f/]+"
+    # A Fernet token: its version and the zero bytes of a time before 2106, and 73 bytes or more in all.
+    r"|encrypted:gAAAA[A-Za-z0-9_-]{93,}={0,2}"
+)
 
 _SECRET_WORDS = frozenset(
     [
@@ -39,6 +45,7 @@ _PUBLIC_ENDINGS = frozenset(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # A password may hold any character, but digits up to a slash are a port.
 _URL_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/\s@:]*:(?!\d+(?:[/?#]|$))\S+@")
+_URL_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/\s@:]*:[^\s]+@")
 _ASSIGNMENT = re.compile(r"(?:^|[?&;\s])([A-Za-z_][\w.\-]*)\s*=\s*([^&;\s]+)")
 _TOKEN_SHAPE = re.compile(
     r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_\-]{16,}"
@@ -47,11 +54,27 @@ _TOKEN_SHAPE = re.compile(
 )
 
 
-class Reference(NamedTuple):
-    """Where a secret is kept: an environment variable's name, or a file's absolute path."""
+ReferenceKind = Literal["env", "file", "keyring", "encrypted"]
+_KINDS: Mapping[str, ReferenceKind] = {
+    "env": "env", "file": "file", "keyring": "keyring", "encrypted": "encrypted"
+}  # fmt: skip
 
-    kind: Literal["env", "file"]
+
+class Reference(NamedTuple):
+    """Where a secret is kept: a variable's name, a file's absolute path, SERVICE/NAME, or what encloses it."""
+
+    kind: ReferenceKind
     target: str
+
+    @property
+    def text(self) -> str:
+        """As a configuration holds it."""
+        return f"{self.kind}:{self.target}"
+
+    @property
+    def shown(self) -> str:
+        """As people are told of it: what is encrypted tells them nothing."""
+        return "encrypted" if self.kind == "encrypted" else self.text
 
 
 class InClear(NamedTuple):
@@ -62,11 +85,11 @@ class InClear(NamedTuple):
 
 
 def parse_reference(text: str) -> Reference | None:
-    """`env:NAME` or `file:/path`, else None."""
+    """`env:NAME`, `file:/path`, `keyring:SERVICE/NAME` or `encrypted:TOKEN`, else None."""
     if not _REFERENCE.fullmatch(text):
         return None
     kind, target = text.split(":", 1)
-    return Reference("env" if kind == "env" else "file", target)
+    return Reference(_KINDS[kind], target)
 
 
 @lru_cache(maxsize=4096)  # asked of each field of a config at the start of every run
@@ -89,6 +112,57 @@ def secrets_in_clear(config: Mapping[str, Any], secret_fields: Collection[str] =
     return list(_walk(config, (), (), secret_fields, tainted=False))
 
 
+def is_secret_place(
+    name: str, path: tuple[str, ...], secret_fields: Collection[str], *, inside: bool
+) -> bool:
+    """Whether the field `name`, at `path` without list positions, holds a secret.
+
+    `inside` another that does, what is public by its name is left out.
+    """
+    if ".".join(path) in secret_fields or names_a_secret(name):
+        return True
+    return inside and not is_public_name(name)
+
+
+def is_public_name(field: str) -> bool:
+    """Whether a field so named is only about something: `path`, `token_url`."""
+    return (_WORD.findall(field) or [""])[-1].lower() in _PUBLIC_ENDINGS
+
+
+def seal_secrets(
+    config: Mapping[str, Any], secret_fields: Collection[str], seal: Callable[[str], str]
+) -> dict[str, Any]:
+    """The config with each text that stands in a secret field, and is no reference, replaced by its seal."""
+
+    def mapped(value: Any, path: tuple[str, ...], tainted: bool) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                name: mapped(
+                    inner,
+                    (*path, str(name)),
+                    is_secret_place(str(name), (*path, str(name)), secret_fields, inside=tainted),
+                )
+                for name, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [mapped(item, path, tainted) for item in value]
+        if tainted and isinstance(value, str) and value and not parse_reference(value):
+            return seal(value)
+        return value
+
+    return {
+        name: mapped(inner, (name,), is_secret_place(name, (name,), secret_fields, inside=False))
+        for name, inner in config.items()
+    }
+
+
+def passwords_in(url: str) -> list[str]:
+    """The passwords of the URLs in a text, as they are written."""
+    return [
+        login.rpartition("@")[0].partition("://")[2].partition(":")[2] for login in _URL_LOGIN.findall(url)
+    ]
+
+
 def _walk(
     value: Any,
     shown: tuple[str, ...],
@@ -101,10 +175,7 @@ def _walk(
         for key, inner in value.items():
             name = str(key)
             below = (*path, name)
-            public = tainted and (_WORD.findall(name) or [""])[-1].lower() in _PUBLIC_ENDINGS
-            inner_tainted = (
-                ".".join(below) in secret_fields or names_a_secret(name) or (tainted and not public)
-            )
+            inner_tainted = is_secret_place(name, below, secret_fields, inside=tainted)
             yield from _walk(inner, (*shown, name), below, secret_fields, tainted=inner_tainted)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for index, inner in enumerate(value):
