@@ -30,8 +30,8 @@ class _Part(msgspec.Struct, array_like=True):
 
 
 def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The payload of a batch's rows. Their rejects are stored apart; here are only the keys of those, by which
-    a walk through a whole stream knows that they are in the source.
+    """The payload of a batch's rows. Their rejects are stored apart; here are only the keys of those, by
+    which a walk through a whole stream knows that they are in the source.
 
     Raises:
         UnstorablePage: too large to be read back.

@@ -67,12 +67,7 @@ def why(job: JobRow | JobDetails, health: Health | None, now: datetime) -> Why:
 def _of_open_run(job: JobRow | JobDetails, health: Health | None, now: datetime) -> Why:
     run = f"run {job.run_id}" if job.run_id is not None else "its run"
     if job.run_state == "RUNNING":
-        if job.run_wait_reason:
-            return _why(WhyKind.RUNNING, f"{run} ends: {job.run_wait_reason}")
-        if unserved := _unserved(health, "transform", "load"):
-            return _why(WhyKind.NO_WORKER, f"{run} has batches that wait: {unserved}")
-        since = f" since {clock_text(job.run_started_at, now)}" if job.run_started_at else ""
-        return _why(WhyKind.RUNNING, f"running: {run}{since}")
+        return _of_running(job, run, health, now)
     if job.run_state != "QUEUED":
         return _why(WhyKind.QUEUED, f"running without an open run ({run} has ended): a scheduler mends it")
     if job.run_ready_at is not None and job.run_ready_at > now:
@@ -82,6 +77,15 @@ def _of_open_run(job: JobRow | JobDetails, health: Health | None, now: datetime)
         return barred
     wait = now - job.run_queued_at if job.run_queued_at else timedelta()
     return _why(WhyKind.QUEUED, f"queued {wait_text(wait, seconds=True)}: a worker is about to take {run}")
+
+
+def _of_running(job: JobRow | JobDetails, run: str, health: Health | None, now: datetime) -> Why:
+    if job.run_wait_reason:
+        return _why(WhyKind.RUNNING, f"{run} ends: {job.run_wait_reason}")
+    if unserved := _unserved(health, "transform", "load"):
+        return _why(WhyKind.NO_WORKER, f"{run} has batches that wait: {unserved}")
+    since = f" since {clock_text(job.run_started_at, now)}" if job.run_started_at else ""
+    return _why(WhyKind.RUNNING, f"running: {run}{since}")
 
 
 def _at_rest(job: JobRow | JobDetails, now: datetime) -> Why | None:

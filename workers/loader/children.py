@@ -46,7 +46,8 @@ class Gone:
     @property
     def tables(self) -> list[TargetTable]:
         """Where rows may be marked."""
-        return [each.table for each in (*self.steps, *self.kept, *self.named)]
+        marks: tuple[Step | Kept | Named, ...] = (*self.steps, *self.kept, *self.named)
+        return [each.table for each in marks]
 
 
 def what_is_gone(

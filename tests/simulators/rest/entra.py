@@ -32,7 +32,8 @@ class _Walk:
 
 @dataclass
 class EntraSimulator(MicrosoftSimulator):
-    """Properties besides id: users displayName, department, mail; groups displayName, description, members."""
+    """Properties besides id: users displayName, department, mail; groups displayName, description,
+    members."""
 
     walks: dict[str, _Walk] = field(default_factory=dict)
     deltas: dict[str, tuple[str, int]] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from etl_core.connector import (
     Stream,
 )
 from etl_core.errors import BadRecord, SourceError, Transient
+from etl_core.stored_state import read_state
 from workers.connectors.files import checkpoint as stored
 from workers.connectors.files.config import FilesConfig, Format
 from workers.connectors.files.locate import FileMissing, SourceFile, locate, printable
@@ -38,7 +39,6 @@ from workers.connectors.files.scan import ChangedWhileReading, Scan, scan_file
 from workers.connectors.files.threads import in_thread
 from workers.connectors.files.types import join_types
 from workers.connectors.files.values import Converter, converter
-from etl_core.stored_state import read_state
 
 _ATTEMPTS = 3
 """How often a file that is written to meanwhile is begun anew within a run."""

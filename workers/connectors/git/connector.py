@@ -16,13 +16,13 @@ from pydantic import BaseModel
 
 from etl_core.connector import ExtractContext, Finding, Fragment, Page, Record, Stream
 from etl_core.errors import Permanent
+from etl_core.stored_state import read_state
 from workers.connectors.git.checkpoint import Bookmark, Resume
 from workers.connectors.git.config import GitConfig
 from workers.connectors.git.log_format import AUTHORS, COMMIT_FILES, COMMITS
 from workers.connectors.git.program import GitFailed
 from workers.connectors.git.repository import Repository, existing_commits, open_repository
 from workers.connectors.git.walk import AuthorsSeen, CommitPage, ResumeLost, walk
-from etl_core.stored_state import read_state
 
 _LANE = "history"
 _REFS_NAMED = 5

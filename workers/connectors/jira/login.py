@@ -77,5 +77,5 @@ def _write(path: Path, token: str) -> None:
     except OSError as error:
         raise Permanent(
             f"refresh_token_file {path}: the rotated token cannot be written there ({error.strerror}); the "
-            "old one is used up: let workers write in that folder, then log in anew and put the new token there"
+            "old one is used up: let workers write there, then log in anew and put the new token into it"
         ) from None

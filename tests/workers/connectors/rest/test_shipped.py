@@ -12,6 +12,7 @@ from etl_core.errors import RateLimited, Transient
 from etl_core.testing.destination import Destination
 from tests.simulators.faults import COMMON, TOO_MANY, Fault, Faults
 from tests.simulators.rest.entra import EntraSimulator
+from tests.simulators.rest.fabric import FabricSimulator
 from tests.simulators.rest.simulator import RestSimulator
 from tests.workers.connectors.rest.running import run
 from tests.workers.connectors.rest.shipped_apis import ALL, ENTRA, FABRIC, GITLAB, PAGERDUTY, ShippedApi
@@ -194,6 +195,7 @@ async def test_one_project_that_fails_does_not_stop_the_others(tmp_path: Path) -
 
 async def test_a_full_refresh_deletes_nothing_while_a_partition_could_not_be_read(tmp_path: Path) -> None:
     simulator, loaded = FABRIC.make(seed=1), Destination()
+    assert isinstance(simulator, FabricSimulator)
     async with simulator.serving():
         await run(FABRIC.connector(simulator, tmp_path), loaded)
         gone, stays = list(simulator.items.rows)[:2]
