@@ -11,10 +11,13 @@ Pure and synchronous: a batch of 5,000 takes some tens of milliseconds, so a wor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -22,6 +25,8 @@ import msgspec
 from etl_core.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_for
 from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
+from workers.columns import coerced_at_once
+from workers.fields import fields_of
 from workers.payload import encode_record
 
 Row = tuple[Staged, ...]
@@ -30,7 +35,6 @@ MAX_KEY_BYTES: Final = 2_600
 """What a row of a PostgreSQL index surely holds (2,704 bytes less its header)."""
 _MAX_REASON = 500
 _MAX_UNKNOWN = 100
-_MISSING: Final[Any] = object()
 
 
 class Transforms(Protocol):
@@ -129,80 +133,104 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
     """
     compiled = _compile(stream)
     result = TypedRows(stream)
-    by_key: dict[Row, int] = {}
+    taken = _Taken()
     for place, record in enumerate(records):
-        made: Record | None = None
         try:
             made = connector.transform(stream, record)
-            row, present = _row(compiled, made, result.unknown_fields)
         except BadRecord as error:
-            result.rejects.append(Reject.of(stream.name, record, str(error)))
-            rejected_key = None if made is None else _key_of(compiled, made)
-            if rejected_key is None:
-                result.rejects_without_key += 1
-            else:
-                result.rejected_keys.append(rejected_key)
-            continue
-        if compiled.key:
-            key = tuple(row[i] for i in compiled.key)
-            at = by_key.setdefault(key, len(result.rows))
-            if at < len(result.rows):
-                result.rows[at], result.present[at] = _fold(result.rows[at], result.present[at], row, present)
-                result.origins[at] = -1
-                result.folded += 1
-                continue
-        result.rows.append(row)
-        result.present.append(present)
-        result.origins.append(place)
+            taken.refused[place] = Reject.of(stream.name, record, str(error)), None
+        else:
+            taken.places.append(place)
+            taken.records.append(record)
+            taken.made.append(made)
+    if taken.made:
+        _add_rows(compiled, taken, result)
+    for _, (reject, key) in sorted(taken.refused.items()):
+        result.rejects.append(reject)
+        if key is None:
+            result.rejects_without_key += 1
+        else:
+            result.rejected_keys.append(key)
     return result
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Records that the connector made rows of, with their places; and by place what is refused."""
+
+    places: list[int] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    made: list[Record] = field(default_factory=list)
+    refused: dict[int, tuple[Reject, Row | None]] = field(default_factory=dict)
+
+
+def _add_rows(compiled: _Compiled, taken: _Taken, result: TypedRows) -> None:
+    fields = fields_of(taken.made, compiled.names)
+    values, present = fields.values, fields.present
+    columns, bad = _coerce(compiled, values)
+    if compiled.key:
+        _check_keys(compiled, columns, bad)
+    rows: list[Row] = list(zip(*columns, strict=True)) if columns else [()] * len(present)
+    places, unknown = taken.places, fields.unknown
+    if bad:
+        for at, reason in bad.items():
+            reject = Reject.of(result.stream.name, taken.records[at], reason)
+            taken.refused[places[at]] = reject, _key_of(compiled, taken.made[at])
+        good = [at not in bad for at in range(len(rows))]
+        rows, places = list(compress(rows, good)), list(compress(places, good))
+        present, unknown = list(compress(present, good)), list(compress(unknown, good))
+    _count_unknown(unknown, result.unknown_fields)
+    _fold(compiled, result, rows, present, places)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    names: frozenset[str]
-    columns: tuple[tuple[str, ColumnType, Coercer, int], ...]
+    names: tuple[str, ...]
+    columns: tuple[tuple[str, ColumnType, Coercer], ...]
     key: tuple[int, ...]
 
 
 @lru_cache(maxsize=256)
 def _compile(stream: Stream) -> _Compiled:
-    names = [column.name for column in stream.columns]
+    names = tuple(column.name for column in stream.columns)
     return _Compiled(
-        frozenset(names),
-        tuple((c.name, c.type, COERCERS[c.type], 1 << i) for i, c in enumerate(stream.columns)),
+        names,
+        tuple((c.name, c.type, COERCERS[c.type]) for c in stream.columns),
         tuple(names.index(name) for name in stream.key),
     )
 
 
-def _row(compiled: _Compiled, record: Record, unknown: dict[str, int]) -> tuple[Row, int]:
-    values: list[Staged] = []
-    present = found = 0
-    for name, type_, coerce, bit in compiled.columns:
-        value = record.get(name, _MISSING)
-        if value is _MISSING:
-            values.append(None)
-            continue
-        found += 1
-        present |= bit
-        if value is None or (isinstance(value, float) and not isfinite(value)):
-            values.append(None)  # NaN and infinity as a stored payload has them
-            continue
-        try:
-            values.append(coerce(value))
-        except NOT_COERCIBLE:
-            raise BadRecord(reason_for(name, type_, value)) from None
-    if compiled.key:
-        _check_key(compiled, values)
-    if found < len(record):
-        _count_unknown(compiled, record, unknown)
-    return tuple(values), present
+def _coerce(
+    compiled: _Compiled, fields: Sequence[Sequence[Any]]
+) -> tuple[list[Sequence[Staged]], dict[int, str]]:
+    """The columns as they are staged, and by record the reason why it does not fit."""
+    columns: list[Sequence[Staged]] = []
+    bad: dict[int, str] = {}
+    for (name, type_, coerce), values in zip(compiled.columns, fields, strict=True):
+        staged = coerced_at_once(type_, values)
+        if staged is None:
+            staged = []
+            for at, value in enumerate(values):
+                try:
+                    staged.append(_coerce_value(coerce, value))
+                except NOT_COERCIBLE:
+                    bad.setdefault(at, reason_for(name, type_, value))
+                    staged.append(None)
+        columns.append(staged)
+    return columns, bad
+
+
+def _coerce_value(coerce: Coercer, value: Any) -> Staged:
+    if value is None or (isinstance(value, float) and not isfinite(value)):
+        return None  # NaN and infinity as a stored payload has them
+    return coerce(value)
 
 
 def _key_of(compiled: _Compiled, record: Record) -> Row | None:
     """The key of a record that cannot be loaded, if it has one that could."""
     key: list[Staged] = []
     for i in compiled.key:
-        name, _, coerce, _ = compiled.columns[i]
+        name, _, coerce = compiled.columns[i]
         value = record.get(name)
         if value is None:
             return None
@@ -218,18 +246,48 @@ def key_of(stream: Stream, record: Record) -> Row | None:
     return _key_of(_compile(stream), record)
 
 
-def _check_key(compiled: _Compiled, values: list[Staged]) -> None:
+def _check_keys(compiled: _Compiled, columns: Sequence[Sequence[Staged]], bad: dict[int, str]) -> None:
+    keys = [columns[i] for i in compiled.key]
+    if all(set(map(type, key)) == {int} for key in keys) and 8 * len(keys) <= MAX_KEY_BYTES:
+        return
+    for at, key in enumerate(zip(*keys, strict=True)):
+        if at not in bad and (reason := _why_no_key(compiled, key)):
+            bad[at] = reason
+
+
+def _why_no_key(compiled: _Compiled, key: Row) -> str | None:
     size = 0
-    for i in compiled.key:
-        value = values[i]
+    for i, value in zip(compiled.key, key, strict=True):
         if value is None:
-            raise BadRecord(f"key column {compiled.columns[i][0]} is missing or null")
+            return f"key column {compiled.columns[i][0]} is missing or null"
         size += len(value.encode()) if isinstance(value, str) else 8
     if size > MAX_KEY_BYTES:
-        raise BadRecord(f"the key is {size} bytes long; at most {MAX_KEY_BYTES} fit into an index")
+        return f"the key is {size} bytes long; at most {MAX_KEY_BYTES} fit into an index"
+    return None
 
 
-def _fold(earlier: Row, had: int, later: Row, has: int) -> tuple[Row, int]:
+def _fold(
+    compiled: _Compiled, result: TypedRows, rows: list[Row], present: list[int], places: list[int]
+) -> None:
+    """Puts the rows into the result, those of one key into one."""
+    take_key = itemgetter(*(compiled.key or (0,)))
+    if not compiled.key or len(set(map(take_key, rows))) == len(rows):
+        result.rows, result.present, result.origins = rows, present, places
+        return
+    by_key: dict[Any, int] = {}
+    for row, has, place in zip(rows, present, places, strict=True):
+        at = by_key.setdefault(take_key(row), len(result.rows))
+        if at == len(result.rows):
+            result.rows.append(row)
+            result.present.append(has)
+            result.origins.append(place)
+        else:
+            result.rows[at], result.present[at] = _later(result.rows[at], result.present[at], row, has)
+            result.origins[at] = -1
+            result.folded += 1
+
+
+def _later(earlier: Row, had: int, later: Row, has: int) -> tuple[Row, int]:
     if had & ~has == 0:
         return later, has
     return tuple(
@@ -237,7 +295,8 @@ def _fold(earlier: Row, had: int, later: Row, has: int) -> tuple[Row, int]:
     ), had | has
 
 
-def _count_unknown(compiled: _Compiled, record: Record, unknown: dict[str, int]) -> None:
-    for name in record:
-        if name not in compiled.names and (name in unknown or len(unknown) < _MAX_UNKNOWN):
-            unknown[name] = unknown.get(name, 0) + 1
+def _count_unknown(fields: Sequence[tuple[str, ...]], unknown: dict[str, int]) -> None:
+    for names, records in Counter(fields).items():
+        for name in names:
+            if name in unknown or len(unknown) < _MAX_UNKNOWN:
+                unknown[name] = unknown.get(name, 0) + records

@@ -59,8 +59,9 @@ class FilesConnector:
         self.config = config
         self._stream_name = config.stream_name
         self._read_as = config.read_as()
-        self._mixed = ColumnType.JSONB if config.record_format is Format.JSONL else ColumnType.TEXT
-        self._nulls = frozenset[str]() if config.record_format is Format.JSONL else config.nulls
+        self._is_json = config.record_format is Format.JSONL
+        self._mixed = ColumnType.JSONB if self._is_json else ColumnType.TEXT
+        self._nulls = frozenset[str]() if self._is_json else config.nulls
         self._plans: list[FilePlan] = []
         self._columns: dict[str, ColumnType] = {}
         self._converting: tuple[Stream, dict[str, Converter]] | None = None
@@ -141,7 +142,7 @@ class FilesConnector:
 
     def transform(self, stream: Stream, record: Record) -> Record:
         """A row of JSON values (see `values`); an empty field of delimited text is null."""
-        if self.config.record_format is Format.JSONL:
+        if self._is_json:
             return record  # it holds JSON values already
         if self._converting is None or self._converting[0] is not stream:
             made = {column.name: converter(column.type) for column in stream.columns}
