@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 
 from etl_core import __version__
 from etl_core.broker.protocol import ALL_STAGES
 from etl_core.errors import EtlError
+
+OBJECTS_BEFORE_COLLECTION = 50_000
+"""Python's 700 would have it look for cycles at every hundredth record, and there are none in records."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
         settings = load_settings()
         configure_logging(settings)
+        gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
         asyncio.run(run_worker(settings, slots=args.concurrency, stages=stages, with_parent=args.with_parent))
     except EtlError as error:
         print(f"etl-worker: {error}", file=sys.stderr)  # noqa: T201

@@ -23,9 +23,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from etl_core.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_for
+from etl_core.columns import coerced_at_once
 from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
-from workers.columns import coerced_at_once
 from workers.fields import fields_of
 from workers.payload import encode_record
 

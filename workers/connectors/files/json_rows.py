@@ -1,9 +1,14 @@
-"""Records of JSON lines: one object a line, blank lines passed over, a bad line only set aside."""
+"""Records of JSON lines: one object a line, blank lines passed over, a bad line only set aside.
+
+Most lines are plain. Those that wait in the buffer are decoded together, and only if there is anything
+unusual among them one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,6 +17,11 @@ from workers.connectors.files.config import FilesConfig
 from workers.connectors.files.lines import LineReader
 from workers.connectors.files.malformed import Malformed
 
+T = TypeVar("T")
+
+MOST_AT_ONCE: Final = 1 << 20
+"""Lines, or bytes: as many as the buffer holds."""
+
 
 class JsonRows:
     """Objects as they stand in the file; integers of any length stay exact, other numbers are doubles."""
@@ -19,6 +29,50 @@ class JsonRows:
     def __init__(self, lines: LineReader, config: FilesConfig) -> None:
         self._lines = lines
         self._key = config.key
+        self._one_by_one_until = 0
+        self._decode: Callable[[str], Any] = msgspec.json.Decoder().decode
+
+    def next_records(self, most: int, most_bytes: int) -> list[Record]:
+        """Of the next lines, if they are plain: at most so many, the last the one that reaches `most_bytes`.
+
+        None at all says nothing: then `records` has the next one.
+        """
+        return self.next_decoded(self._plain_records, most, most_bytes) or []
+
+    def next_decoded(
+        self,
+        decode: Callable[[Sequence[str]], T | None],
+        most: int = MOST_AT_ONCE,
+        most_bytes: int = MOST_AT_ONCE,
+    ) -> T | None:
+        """What `decode` makes of the next lines, none of which has a NUL in it; None: they go one by one.
+
+        `decode` may answer None, or raise what msgspec raises, for lines that it does not want.
+        """
+        if self._lines.offset < self._one_by_one_until:
+            return None
+        lines = self._lines.at_hand(most_bytes)
+        if lines is None:
+            return None
+        lines = lines[:most]
+        decoded = None
+        if not any("\\" in line and "\\u0000" in line for line in lines):
+            with suppress(msgspec.MsgspecError, RecursionError):
+                decoded = decode(lines)
+        if decoded is None:
+            self._one_by_one_until = self._lines.offset + sum(map(len, lines))
+            return None
+        self._lines.take(lines)
+        return decoded
+
+    def _plain_records(self, lines: Sequence[str]) -> list[Record] | None:
+        records = list(map(self._decode, lines))
+        if set(map(type, records)) != {dict} or any("" in record for record in records):
+            return None
+        for key in self._key:
+            if any(record.get(key) is None for record in records):
+                return None
+        return records
 
     def records(self) -> Iterator[Record | Malformed]:
         """Every record of the file."""
@@ -29,7 +83,7 @@ class JsonRows:
     def records_but(self, known: Callable[[str], bool]) -> Iterator[Record | Malformed | None]:
         """None for a line that is `known` to hold a record of no further interest."""
         lines = self._lines
-        decode = msgspec.json.Decoder().decode
+        decode = self._decode
         lines.begin_record()
         for line in lines:
             if known(line):

@@ -6,11 +6,13 @@ every line that has another field, another type, or no key; those are looked int
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 
+from etl_core.columns import coerced_at_once
 from etl_core.connector import ColumnType
 from workers.connectors.files.types import BIGINT_MAX, BIGINT_MIN, STILL_FITS
 
@@ -36,7 +38,7 @@ class KnownShape:
     ) -> None:
         """`columns` of type None had only nulls so far; the type of a `declared` one is not inferred."""
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-        self._texts: list[tuple[str, Callable[[Any], bool]]] = []
+        self._texts: list[tuple[str, ColumnType]] = []
         for number, (name, kind) in enumerate(columns.items()):
             field = f"f{number}"
             decoded = msgspec.Raw if name in declared or kind is None else _DECODED[kind]
@@ -47,7 +49,7 @@ class KnownShape:
             else:
                 fields.append((field, decoded if decoded is msgspec.Raw else decoded | None, None))
             if kind in _LOOKED_AT and name not in declared:
-                self._texts.append((field, STILL_FITS[kind]))
+                self._texts.append((field, kind))
         shape = msgspec.defstruct(
             "Shape",
             fields,
@@ -63,11 +65,23 @@ class KnownShape:
         if "\\u0000" in line:
             return False
         try:
-            record = self._decode(line)
+            return self._adds_nothing([self._decode(line)])
         except (msgspec.MsgspecError, RecursionError):
             return False
-        for field, fits in self._texts:
-            value = getattr(record, field)
-            if value is not None and not fits(value):
-                return False
+
+    def count(self, lines: Sequence[str]) -> int | None:
+        """How many records `lines` are if each adds nothing to the columns; there is no NUL in them.
+
+        Raises:
+            MsgspecError, RecursionError: one may add something.
+        """
+        return len(lines) if self._adds_nothing(list(map(self._decode, lines))) else None
+
+    def _adds_nothing(self, records: Sequence[Any]) -> bool:
+        for field, kind in self._texts:
+            values = list(map(attrgetter(field), records))
+            if coerced_at_once(kind, values) is None:
+                fits = STILL_FITS[kind]
+                if not all(value is None or fits(value) for value in values):
+                    return False
         return True

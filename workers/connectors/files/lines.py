@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from etl_core.errors import Permanent
 from workers.connectors.files.reading import OpenFile
@@ -40,6 +40,34 @@ class LineReader:
         self._source.skip(offset - self.offset, self.offset)
         self.offset = offset
         self.line = line
+
+    def at_hand(self, most_bytes: int) -> list[str] | None:
+        """Whole lines that can be had without reading further and are not yet given out (`take`).
+
+        Without their ends; the last of them the one that reaches `most_bytes`. None where a line must be
+        looked at by itself: the first, one that goes beyond the buffer, one that may be no text.
+        """
+        if self.offset == 0 or self._source.encoding != "utf-8":
+            return None
+        self._source.ask_whether_to_go_on()
+        waiting = self._source.text.peek()
+        end = waiting.rfind(b"\n")
+        if end >= most_bytes:
+            end = waiting.index(b"\n", most_bytes - 1)
+        if end < 0 or b"\0" in (whole := waiting[:end]):
+            return None
+        try:
+            return whole.decode().split("\n")
+        except UnicodeDecodeError:
+            return None
+
+    def take(self, lines: Sequence[str]) -> None:
+        """Gives out lines that `at_hand` answered, the first or all of them."""
+        text = "\n".join(lines)
+        size = (len(text) if text.isascii() else len(text.encode())) + 1
+        self._source.text.read(size)
+        self.offset += size
+        self.line += len(lines)
 
     def __iter__(self) -> Iterator[str]:
         read = self._source.text.readline

@@ -62,6 +62,7 @@ class FilePages:
                     rows.move_to(resume.offset, resume.line)
                     self.records_before = resume.records
                 self._records = rows.records()
+                self._next_records = rows.next_records if isinstance(rows, JsonRows) else _none_at_once
             except BaseException:
                 self._source.close()
                 raise
@@ -77,20 +78,10 @@ class FilePages:
         page = FilePage()
         start = self._lines.offset
         with reading_errors(self._file.path, self._config.encoding):
-            for record in self._records:
-                if isinstance(record, Malformed):
-                    page.rejects.append(record)
-                else:
-                    page.records.append(record)
-                if (
-                    len(page.records) + len(page.rejects) >= PAGE_RECORDS
-                    or self._lines.offset - start >= PAGE_BYTES
-                ):
-                    break
-            else:
-                self._expect_unchanged()
-                return page
+            is_full = self._fill(page, start)
             self._expect_unchanged()
+        if not is_full:
+            return page
         self.records_before += len(page.records)
         resume = Resume(
             fingerprint=self._scan.fingerprint,
@@ -101,9 +92,31 @@ class FilePages:
         )
         return FilePage(page.records, page.rejects, resume)
 
+    def _fill(self, page: FilePage, start: int) -> bool:
+        """False at the end of the file, so that an exactly full last page has an empty one behind it."""
+        while True:
+            room = PAGE_RECORDS - len(page.records) - len(page.rejects)
+            room_bytes = PAGE_BYTES - (self._lines.offset - start)
+            if room <= 0 or room_bytes <= 0:
+                return True
+            if records := self._next_records(room, room_bytes):
+                page.records.extend(records)
+                continue
+            record = next(self._records, None)
+            if record is None:
+                return False
+            if isinstance(record, Malformed):
+                page.rejects.append(record)
+            else:
+                page.records.append(record)
+
     def close(self) -> None:
         self._source.close()
 
     def _expect_unchanged(self) -> None:
         if FileStat.of(self._source.raw.fileno()) != self._scan.stat:
             raise ChangedWhileReading
+
+
+def _none_at_once(most: int, most_bytes: int) -> list[Record]:
+    return []

@@ -20,7 +20,7 @@ from workers.connectors.files.locate import missing_file, not_permitted, printab
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 
 

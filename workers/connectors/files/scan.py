@@ -135,7 +135,15 @@ def _learn_json(rows: JsonRows, config: FilesConfig, name: str) -> _Learned:
     def is_known(line: str) -> bool:
         return shape is not None and shape.holds(line)
 
-    for record in rows.records_but(is_known):
+    one_by_one = rows.records_but(is_known)
+    while True:
+        if shape is not None and (known := rows.next_decoded(shape.count)):
+            records += known
+            continue
+        try:
+            record = next(one_by_one)
+        except StopIteration:
+            break
         if record is None:
             records += 1
             continue

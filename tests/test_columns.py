@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_core.coercion import COERCERS, NOT_COERCIBLE
+from etl_core.columns import coerced_at_once
 from etl_core.connector import ColumnType
-from workers.columns import coerced_at_once
 
 T = ColumnType
 
