@@ -16,7 +16,6 @@ from tests.simulators.jira import JiraSimulator, World, serve_jira
 from tests.simulators.jira.server import Flavour
 from tests.workers.connectors.jira.sites import connector_of
 
-
 _STREAMS = ("projects", "sprints", "issues", "changelogs", "comments", "worklogs")
 """Each of the others is one page, as projects are."""
 
