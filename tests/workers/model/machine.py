@@ -279,7 +279,7 @@ class Model(RuleBasedStateMachine):
     async def _finish(self, pieces: Callable[[], list[Piece]]) -> None:
         for _ in range(MANY):
             if not (movable := [piece for piece in pieces() if piece.can_go_on]):
-                assert not pieces(), "work that waits for nothing"
+                assert not pieces(), f"work that waits for nothing: {pieces()}"
                 return
             await self._go_on(movable[0])
         raise AssertionError("work that never ends")
