@@ -67,7 +67,7 @@ def test_every_new_commit_is_met(made: tuple[History, list[str]], data: st.DataO
 
 
 def test_the_end_is_found_early() -> None:
-    parents = {f"c{n}": (f"c{n - 1}",) if n else () for n in range(1_000)}
+    parents: History = {f"c{n}": (f"c{n - 1}",) if n else () for n in range(1_000)}
     order = sorted(parents, key=lambda oid: int(oid[1:]), reverse=True)
     assert walk(parents, order, "c999", "c989") == [f"c{n}" for n in range(999, 989, -1)]
 
