@@ -73,7 +73,7 @@ def test_the_end_is_found_early() -> None:
 
 
 def test_what_a_merge_brought_is_older_than_the_head_before() -> None:
-    parents = {"root": (), "side": ("root",), "old": ("root",), "merge": ("old", "side")}
+    parents: History = {"root": (), "side": ("root",), "old": ("root",), "merge": ("old", "side")}
     assert walk(parents, ["merge", "old", "side", "root"], "merge", "old") == ["merge", "side"]
 
 
