@@ -89,10 +89,15 @@ async def test_a_project_that_was_deleted_takes_its_issues_with_it(site: JiraSim
     assert_loaded(loaded, site)
 
 
-async def test_data_center_keeps_the_issues_of_a_project_that_is_not_listed(data_center: JiraSimulator) ->
-None: world = data_center.world loaded, _ = await run_fresh(connector_of(data_center, census_every=1)) lost =
-min(world.projects) kept = issues_of(loaded, lost) world.delete_project(lost) world.settle() await
-runs(data_center, loaded, 2, census_every=1) assert issues_of(loaded, lost) == kept
+async def test_data_center_keeps_issues_of_projects_not_listed(data_center: JiraSimulator) -> None:
+    world = data_center.world
+    loaded, _ = await run_fresh(connector_of(data_center, census_every=1))
+    lost = min(world.projects)
+    kept = issues_of(loaded, lost)
+    world.delete_project(lost)
+    world.settle()
+    await runs(data_center, loaded, 2, census_every=1)
+    assert issues_of(loaded, lost) == kept
 
 
 async def test_a_new_project_is_read_from_its_start(site: JiraSimulator) -> None:

@@ -17,7 +17,7 @@ from tests.workers.connectors.jira.sites import assert_loaded, connector_of
 
 async def test_a_long_limit_parks_the_run_and_is_named(site: JiraSimulator) -> None:
     site.faults.tell(too_many(900, "jira-quota-tenant-based"), match=lambda r: r.path.endswith("/search/jql"))
-    with pytest.raises(RateLimited, match="429.*jira-quota-tenant-based") as raised:
+    with pytest.raises(RateLimited, match=r"429.*jira-quota-tenant-based") as raised:
         await run_fresh(connector_of(site))
     assert raised.value.until == timedelta(seconds=900)
 
@@ -25,7 +25,7 @@ async def test_a_long_limit_parks_the_run_and_is_named(site: JiraSimulator) -> N
 async def test_a_503_that_names_a_limit_is_one(site: JiraSimulator) -> None:
     busy = faults.Fault("503", 503, {"Retry-After": "120", "RateLimit-Reason": "jira-cost-based"}, b"{}")
     site.faults.tell(busy, match=lambda r: r.path.endswith("/search/jql"))
-    with pytest.raises(RateLimited, match="503.*jira-cost-based"):
+    with pytest.raises(RateLimited, match=r"503.*jira-cost-based"):
         await run_fresh(connector_of(site))
 
 

@@ -65,9 +65,9 @@ async def test_a_cloud_id_that_is_given_is_not_looked_for(site: JiraSimulator, t
     assert ("GET", "/oauth/token/accessible-resources") not in site.calls
 
 
-async def test_another_site_is_told_from_those_that_were_granted(site: JiraSimulator, token_file: Path) ->
-None: with pytest.raises(Permanent, match=r"may read http://127.*and not https://other\.example"): await
-run_fresh(oauth(site, token_file, site="https://other.example"))
+async def test_another_site_is_told_from_those_granted(site: JiraSimulator, token_file: Path) -> None:
+    with pytest.raises(Permanent, match=r"may read http://127.*and not https://other\.example"):
+        await run_fresh(oauth(site, token_file, site="https://other.example"))
 
 
 async def test_an_access_token_that_ends_early_is_renewed(site: JiraSimulator, token_file: Path) -> None:
@@ -84,7 +84,9 @@ async def test_a_refresh_token_that_was_used_up_holds_the_job(site: JiraSimulato
 
 
 @pytest.mark.parametrize("content", [None, ""], ids=["missing", "empty"])
-async def test_a_file_without_a_token_is_named(site: JiraSimulator, token_file: Path, content: str | None) -> None:
+async def test_a_file_without_a_token_is_named(
+    site: JiraSimulator, token_file: Path, content: str | None
+) -> None:
     if content is None:
         token_file.unlink()
     else:

@@ -153,10 +153,13 @@ async def test_moved_while_it_is_read_it_is_in_one_place(
 ) -> None:
     """Out of a project that was read already into one that was not, and the other way round."""
     site.changes_per_request = 1.0
-    monkeypatch.setattr(site.world, "change_something", lambda:
-    site.world.move_issue(site.world._some_issue())) loaded, _ = await run_fresh(connector_of(site)) assert
-    {row["id"] for row in loaded.rows["issues"].values()} == {str(id_) for id_ in site.world.issues}
-    site.freeze() await run(connector_of(site), loaded) assert_loaded(loaded, site)
+    world = site.world
+    monkeypatch.setattr(world, "change_something", lambda: world.move_issue(world._some_issue()))
+    loaded, _ = await run_fresh(connector_of(site))
+    assert {row["id"] for row in loaded.rows["issues"].values()} == {str(each) for each in world.issues}
+    site.freeze()
+    await run(connector_of(site), loaded)
+    assert_loaded(loaded, site)
 
 
 async def test_changelogs_are_whole(site: JiraSimulator, data_center: JiraSimulator) -> None:
