@@ -32,7 +32,7 @@ def token_file(tmp_path: Path) -> Path:
     return path
 
 
-def oauth(site: JiraSimulator, token_file: Path | None, **settings: Any) -> Connector:
+def oauth(site: JiraSimulator, token_file: Path | None, /, **settings: Any) -> Connector:
     auth = {
         "type": "oauth2",
         "client_id": CLIENT_ID,
@@ -79,7 +79,7 @@ async def test_an_access_token_that_ends_early_is_renewed(site: JiraSimulator, t
 
 async def test_a_refresh_token_that_was_used_up_holds_the_job(site: JiraSimulator, token_file: Path) -> None:
     token_file.write_text("simulated-refresh-of-old")
-    with pytest.raises(Unauthorised, match="invalid refresh token.*renew"):
+    with pytest.raises(Unauthorised, match=r"invalid refresh token.*renew"):
         await run_fresh(oauth(site, token_file))
 
 
