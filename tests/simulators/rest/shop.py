@@ -96,7 +96,7 @@ class ShopSimulator(RestSimulator):
         held = [] if self.empty_for_ever else ahead[:size]
         if len(ahead) <= size and not self.empty_for_ever:
             return web.json_response({"data": held, "next": None, "cursor": None})
-        last = json.dumps(_place(held[-1], by_time) if held else len(self.calls), separators=(",", ":"))
+        last = json.dumps(_place(held[-1], by_time) if held else [len(self.calls)], separators=(",", ":"))
         if self.repeats:
             last = request.query.get("after", last)
         url = with_query(request, "http://elsewhere.invalid" if self.no_place_behind else "", after=last)
