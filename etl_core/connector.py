@@ -42,6 +42,10 @@ JsonObject = dict[str, Any]
 SINGLE_PARTITION = "default"
 """The partition's name where a stream has just one."""
 
+TRIAL_OPTION = "trial"
+"""An option of a run that only looks (`connectors try`): {"records": 20, "stream": "orders"}. A connector may
+then yield smaller pages sooner, of this stream alone; whoever asked stops after so many records."""
+
 
 @runtime_checkable
 class Connector(Protocol):

@@ -13,7 +13,7 @@ import io
 import json
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 import zstandard
@@ -36,6 +36,11 @@ READABLE = [*RECORDS, TYPED[0]]
 
 MAX_BYTES = 256 * 1024 * 1024
 """The largest page, uncompressed: decoding must not take the worker's memory, whatever was stored."""
+
+LARGE = 16 * 1024 * 1024
+"""Of a page's text in bytes: from here on memory counts more than the time to decode records one by one."""
+
+_undecoded = msgspec.json.Decoder(dict[str, list[msgspec.Raw]]).decode
 
 _CHUNK = 4 * 1024 * 1024
 _MOST_HEADER = 18
@@ -73,7 +78,7 @@ def encode(records: Mapping[str, Sequence[Record]], *, max_bytes: int = MAX_BYTE
     return compress(version, text)
 
 
-def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Record]]:
+def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Sequence[Record]]:
     """The records of a stored payload; at most `max_bytes` are ever uncompressed.
 
     Raises:
@@ -87,12 +92,38 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Reco
         )
     try:
         text = decompress(payload, max_bytes)
-        decoded: Any = msgspec.json.decode(text) if version == RAW else json.loads(text)
+        decoded: Any = _decode_text(text) if version == RAW else json.loads(text)
     except (zstandard.ZstdError, ValueError, RecursionError) as error:
         raise UnreadablePayload(f"the stored payload of this batch is damaged: {error}") from error
     if not isinstance(decoded, dict):
         raise UnreadablePayload("the stored payload of this batch is damaged: it is not a JSON object")
     return decoded
+
+
+def _decode_text(text: bytes) -> Any:
+    if len(text) < LARGE:
+        return msgspec.json.decode(text)
+    return {name: _Undecoded(records) for name, records in _undecoded(text).items()}
+
+
+class _Undecoded(Sequence[Record]):
+    """Records of a large page, each decoded when it is asked for: objects take three times the text."""
+
+    def __init__(self, records: list[msgspec.Raw]) -> None:
+        self._records = records
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Record]: ...
+    def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
+        if isinstance(at, slice):
+            return _Undecoded(self._records[at])
+        record: Record = msgspec.json.decode(self._records[at])
+        return record
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def decoded_size(payload: bytes | None) -> int:

@@ -1,6 +1,6 @@
 """A configuration holds secrets as references only. Pure functions: nothing is resolved or read here.
 
-A reference is `env:NAME`, `file:/path`, `keyring:SERVICE/NAME`, or the secret itself as only our keys open it,
+A reference is `env:NAME`, `file:/path`, `keyring:SERVICE/NAME`, or the secret itself as our keys open it,
 `encrypted:TOKEN`. What must be one: a field that the connector types as secret, a
 field whose name says so, a URL that carries a password, and text in the shape of a well-known token. No
 message of this module ever repeats a value.
@@ -61,7 +61,7 @@ _KINDS: Mapping[str, ReferenceKind] = {
 
 
 class Reference(NamedTuple):
-    """Where a secret is kept: a variable's name, a file's absolute path, SERVICE/NAME, or what encloses it."""
+    """Where a secret is kept: a variable's name, a file's absolute path, SERVICE/NAME, or a token."""
 
     kind: ReferenceKind
     target: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
-from etl_tui.cli import connectors_new
+from etl_tui.cli import connectors_new, connectors_try
 from etl_tui.cli.parser import add_command, add_group
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def register(subparsers: Subparsers) -> None:
         example="etl-tui connectors list",
     )
     connectors_new.register(group)
+    connectors_try.register(group)
 
 
 async def list_all(_: argparse.Namespace, context: Context) -> int:

@@ -1,4 +1,4 @@
--- What the loader asks and writes whose text is fixed; DDL and merges are composed in workers/loader/statements.py.
+-- What the loader asks and writes whose text is fixed; DDL and merges are composed in workers/loader/*statements.py.
 
 -- name: loading_state(job_id)^
 -- All that a load must know of its tables, in one snapshot: the job as messages name it, how its integration takes new
@@ -87,7 +87,7 @@ SET CONSTRAINTS ALL IMMEDIATE;
 -- name: finish_load(job_id, run_id, seq, fragments, counts)$
 -- What follows the merge in its transaction: partitions move to where the batch leaves them, [{stream, partition,
 -- bookmark, resume, version}]; the batch is LOADED, its payload goes. Returns its counts; rejects of extract, of transform and
--- of load add up. The caller holds the batch. (`load_at_once` in statements.py does the same.)
+-- of load add up. The caller holds the batch. (`load_at_once` in merge_statements.py takes it as it is.)
 WITH moved AS (
     INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume, schema_version)
     SELECT

@@ -15,6 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers import payload
 from workers.payload import (
     UnreadablePayload,
     UnstorablePage,
@@ -68,10 +69,10 @@ def test_what_is_not_json_becomes_its_json_text() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x00abc", b"\x09", encode({})[1:]])
-def test_an_unknown_version_is_named(payload: bytes) -> None:
+@pytest.mark.parametrize("stored", [b"", b"\x00abc", b"\x09", encode({})[1:]])
+def test_an_unknown_version_is_named(stored: bytes) -> None:
     with pytest.raises(UnreadablePayload, match="payload version"):
-        decode(payload)
+        decode(stored)
 
 
 @pytest.mark.parametrize("body", [b"", b"not zstd", zstandard.compress(b"{"), zstandard.compress(b"[]")])
@@ -112,9 +113,21 @@ def test_a_lone_surrogate_is_shown_as_json() -> None:
 
 
 def test_the_beginning_of_a_payload_tells_its_size() -> None:
-    payload = encode({"s": [{"a": "x" * 300_000}]})
-    assert decoded_size(payload[:19]) == decoded_size(payload) == len('{"s":[{"a":""}]}') + 300_000
+    stored = encode({"s": [{"a": "x" * 300_000}]})
+    assert decoded_size(stored[:19]) == decoded_size(stored) == len('{"s":[{"a":""}]}') + 300_000
     assert decoded_size(None) == decoded_size(b"\x01no zstd") == 0
     unsized = b"\x01" + zstandard.ZstdCompressor(write_content_size=False).compress(b"{}")
     assert decoded_size(unsized) == 0
     assert decode(unsized) == {}
+
+
+def test_a_large_page_is_read_record_by_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = {"s": [{"a": n, "b": [{}, None]} for n in range(9)], "t": []}
+    monkeypatch.setattr(payload, "LARGE", 50)
+    found = decode(encode(records))
+    assert not any(isinstance(each, list) for each in found.values())
+    assert {name: list(each) for name, each in found.items()} == records
+    assert (found["s"][8], found["s"][-1], len(found["s"])) == (records["s"][8], records["s"][8], 9)
+    assert list(found["s"][2:4]) == records["s"][2:4]
+    with pytest.raises(UnreadablePayload, match="damaged"):
+        decode(payload.compress(payload.RAW, b'["' + b"x" * 100 + b'"]'))

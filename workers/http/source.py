@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +31,7 @@ from etl_core.budgets import LONGEST_WAIT
 from etl_core.connector import Budget
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from etl_core.secret_values import mask
+from etl_core.source_calls import tell_call
 from workers.http.address import Place, shown
 from workers.http.body import Limited
 from workers.http.broken import one_line, translate
@@ -250,14 +252,22 @@ class HttpSource:
     async def _try(self, request: httpx.Request) -> Response | SourceError:
         """One exchange, redirects included; errors are returned, for nothing may chain them to httpx's."""
         told = f"{request.method} {shown(request.url)}"
+        began_at = time.monotonic()
+        answer: Response | SourceError
         try:
             async with asyncio.timeout(self._timeouts.whole):
-                return await self._exchange(request)
+                answer = await self._exchange(request)
         except SourceError as error:
             error.__context__ = None
-            return error
+            answer = error
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return translate(told, error)
+            answer = translate(told, error)
+        seconds = time.monotonic() - began_at
+        if isinstance(answer, Response):
+            tell_call(told, status=answer.status, seconds=seconds, size=len(answer.content))
+        else:
+            tell_call(told, status=None, seconds=seconds, error=str(answer))
+        return answer
 
     async def _exchange(self, request: httpx.Request) -> Response:
         auth: httpx.Auth | None = self._auth
@@ -300,11 +310,14 @@ class HttpSource:
         self, method: str, url: str, params: Mapping[str, Any] | None, parts: Mapping[str, Any]
     ) -> httpx.Request:
         address = self._place.resolve(url)
-        for name, value in (params or {}).items():
-            address = address.copy_remove_param(name)
-            for each in value if isinstance(value, list | tuple) else [value]:
-                if each is not None:
-                    address = address.copy_add_param(name, each)
+        if params:
+            query = address.params
+            for name, value in params.items():
+                query = query.remove(name)
+                for each in value if isinstance(value, list | tuple) else [value]:
+                    if each is not None:
+                        query = query.add(name, each)
+            address = address.copy_with(params=query)
         return self._opened.build_request(method, address, **parts)
 
     @property

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from etl_core.store.database import Connection
-from workers.loader import statements
+from workers.loader import merge_statements as statements
 from workers.loader.target import TargetColumn, TargetTable
 from workers.transform import TypedRows
 
@@ -138,7 +138,7 @@ async def merge(
 def load_at_once(
     table: TargetTable, columns: tuple[TargetColumn, ...], partial: bool, only_older: bool = False
 ) -> str:
-    """As `statements.load_at_once`; the same columns, the same text."""
+    """As `merge_statements.load_at_once`; the same columns, the same text."""
     return statements.load_at_once(table, columns, partial=partial, only_older=only_older)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from etl_core.errors import Permanent
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
-from workers.loader import statements
+from workers.loader import walk_statements as statements
 from workers.loader.piecewise import REFUSALS
 from workers.loader.target import TargetTable
 from workers.transform import Row, TypedRows

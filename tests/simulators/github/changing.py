@@ -115,14 +115,15 @@ def merge_pull(world: World, repo: Thing) -> None:
     """Its commits come into the history behind newer ones: they are older than the head they join."""
     if pull := _pull(world, repo, is_open=True):
         base = (repo["_head"],) if repo["_head"] else ()
-        older = world.add_commit(repo, parents=_root(repo), date=world.now - timedelta(days=3))
+        older = world.add_commit(repo, parents=root(repo), date=world.now - timedelta(days=3))
         merge = world.add_commit(repo, parents=(*base, older["oid"]))
         world.push(repo, merge)
         moment = at(world.now)
         world.touch(pull, state="MERGED", closedAt=moment, mergedAt=moment, mergeCommit=merge)
 
 
-def _root(repo: Thing) -> tuple[str, ...]:
+def root(repo: Thing) -> tuple[str, ...]:
+    """Where its history began."""
     return tuple(oid for oid, commit in repo["_commits"].items() if not commit["_parents"])[:1]
 
 

@@ -54,15 +54,14 @@ def _resolves(*places: str) -> Callable[[Resolver], Resolver]:
 
 def answer(query: str, variables: Mapping[str, Any], call: Call) -> tuple[dict[str, Any], Cost]:
     """The body of an answer, and what it cost. A query that is refused costs a point."""
-    schema = _schema()
     document, invalid = _checked(query)
     if document is None or invalid:
         return {"errors": list(invalid)}, Cost()
     try:
-        call.cost = cost_of(schema, document, variables)
+        call.cost = cost_of(schema(), document, variables)
     except Refusal as refusal:
         return {"errors": [refusal.as_error()]}, Cost()
-    result = execute_sync(schema, document, context_value=call, variable_values=dict(variables))
+    result = execute_sync(schema(), document, context_value=call, variable_values=dict(variables))
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body["errors"] = [_error(error) for error in result.errors]
@@ -87,17 +86,18 @@ def _checked(query: str) -> tuple[DocumentNode | None, tuple[dict[str, Any], ...
         document = parse(query)
     except GraphQLError as error:
         return None, (_error(error),)
-    return document, tuple(_error(error) for error in validate(_schema(), document))
+    return document, tuple(_error(error) for error in validate(schema(), document))
 
 
 @lru_cache(maxsize=1)
-def _schema() -> GraphQLSchema:
+def schema() -> GraphQLSchema:
+    """The simulated part of GitHub's schema, with resolvers."""
     text = files("tests.simulators.github").joinpath("schema.graphql").read_text(encoding="utf-8")
-    schema = build_schema(text)
+    made = build_schema(text)
     for (type_name, field), resolver in _RESOLVERS.items():
-        type_: Any = schema.type_map[type_name]
+        type_: Any = made.type_map[type_name]
         type_.fields[field].resolve = resolver
-    return schema
+    return made
 
 
 def _not_found(what: str) -> GraphQLError:

@@ -63,6 +63,8 @@ class Rest:
         """Newest first; `created` is a condition of search: `<=2026-01-01T00:00:00Z`, `A..B`."""
         who = request[WHO]
         who.limits.core.take(1)
+        if self._simulator.before_rest:
+            self._simulator.before_rest()
         size, number = int(request.query.get("per_page", 30)), int(request.query.get("page", 1))
         with self._simulator.world.lock:
             repo = self._repository(request)

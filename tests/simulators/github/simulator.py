@@ -47,6 +47,8 @@ class GitHubSimulator:
     """Below `/api/v3` and `/api/graphql`, as GitHub Enterprise Server has it."""
     before_answer: Callable[[dict[str, Any]], None] | None = None
     """Called with each GraphQL request's body before it is answered: to change the world in between."""
+    before_rest: Callable[[], None] | None = None
+    """The same of each request to REST for a list."""
     stalls: bool = False
     """Takes requests and answers none."""
     url: str = ""

@@ -53,6 +53,8 @@ class Access:
         """Status and body of the token endpoint. The refresh token given is worth nothing afterwards."""
         if (asked.get("client_id"), asked.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             return 401, {"error": "access_denied", "error_description": "Unauthorized"}
+        if asked.get("grant_type") == "client_credentials":
+            return 200, self._granted(now_ms)
         if asked.get("grant_type") != "refresh_token":
             return 403, {"error": "unsupported_grant_type", "error_description": "not here"}
         if asked.get("refresh_token") != self.refresh_tokens[-1]:
@@ -60,13 +62,16 @@ class Access:
                 "error": "invalid_grant",
                 "error_description": "Unknown or invalid refresh token.",
             }
+        granted = self._granted(now_ms)
+        self.refresh_tokens.append(f"simulated-refresh-{self.refreshes}")
+        return 200, {**granted, "refresh_token": self.refresh_tokens[-1]}
+
+    def _granted(self, now_ms: int) -> dict[str, Any]:
         self.refreshes += 1
         token = f"simulated-access-{self.refreshes}"
         self.access_tokens[token] = now_ms + self.lifetime_ms
-        self.refresh_tokens.append(f"simulated-refresh-{self.refreshes}")
-        return 200, {
+        return {
             "access_token": token,
-            "refresh_token": self.refresh_tokens[-1],
             "expires_in": self.lifetime_ms // 1_000,
             "token_type": "Bearer",
             "scope": " ".join(self.scopes),

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.jira.server import JiraSimulator, answered, failed, number
+from tests.simulators.jira.server import JiraSimulator, answered, failed, lacking, number
 
 _MOST = 50
 
@@ -16,13 +16,13 @@ def routes(simulator: JiraSimulator) -> list[web.RouteDef]:
 
     async def boards(request: web.Request) -> web.Response:
         if "agile" in simulator.lacks:
-            return failed(403, "The request requires the scope read:board-scope:jira-software.")
+            return lacking(request, "You do not have access to Jira Software.")
         there = [b for b in world.boards.values() if world.may_browse(b.project_id)]
         return _page(request, [simulator.render.board(board) for board in there])
 
     async def sprints(request: web.Request) -> web.Response:
         if "agile" in simulator.lacks:
-            return failed(403, "The request requires the scope read:sprint:jira-software.")
+            return lacking(request, "You do not have access to Jira Software.")
         board = world.boards.get(int(request.match_info["board"]))
         if board is None or not world.may_browse(board.project_id):
             return failed(404, "Board does not exist or you do not have permission to see it.")

@@ -14,7 +14,7 @@ from tests.simulators.jira.jql import JqlError
 from tests.simulators.jira.platform import find_issue
 from tests.simulators.jira.records import Worklog
 from tests.simulators.jira.rendering import EMBEDDED_HISTORIES
-from tests.simulators.jira.server import JiraSimulator, answered, failed, number
+from tests.simulators.jira.server import JiraSimulator, answered, failed, lacking, number
 from tests.simulators.jira.world import PRIORITIES
 
 _ASKED = {
@@ -160,7 +160,7 @@ def routes(simulator: JiraSimulator) -> list[web.RouteDef]:
 
     async def users(request: web.Request) -> web.Response:
         if "users" in simulator.lacks:
-            return failed(403, "You are not authorized to perform this operation.")
+            return lacking(request, "You are not authorized to perform this operation.")
         begin, most = number(request, "startAt", 0), number(request, "maxResults", 50)
         everybody = list(world.users.values())[begin : begin + most]
         # What the account may not see is taken out of a page afterwards: a short page is not the last.

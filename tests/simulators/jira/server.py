@@ -116,6 +116,13 @@ class JiraSimulator:
         return await handler(request)
 
 
+def lacking(request: web.Request, message: str) -> web.Response:
+    """What is not granted: an app whose scopes do not reach is told 401, anybody else 403."""
+    if request.path.startswith("/ex/jira/"):
+        return answered({"code": 401, "message": "Unauthorized; scope does not match"}, 401)
+    return failed(403, message)
+
+
 def answered(body: Any, status: int = 200) -> web.Response:
     return web.json_response(body, status=status)
 

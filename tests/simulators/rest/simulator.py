@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ class RestSimulator:
     seed: int = 0
     faults: Faults = field(default_factory=Faults)
     changes_per_request: float = 0.0
+    stalls: bool = False
+    """Requests are taken and not answered."""
     page: int = 7
     """Records of a page where the API decides that."""
     url: str = ""
@@ -72,6 +75,8 @@ class RestSimulator:
     async def _passing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.calls.append(f"{request.method} {request.path_qs}")
         self.world.now += timedelta(milliseconds=REQUEST_MS)
+        if self.stalls:
+            await asyncio.sleep(60)
         self._due += self.changes_per_request
         while self._due >= 1:
             self._due -= 1

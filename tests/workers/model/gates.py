@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sized
 from typing import Any
 
 import asyncpg
 
 from etl_core.store.database import Connection, Pool
 
-_ROUNDS = 40
-"""Of the event loop, until what was let on waits again: nothing here waits for anything but gates."""
+_PATIENCE = 1_000
+"""Rounds of the event loop."""
 
 
 async def settle_down() -> None:
-    """Lets everybody go on until he stands before a gate."""
-    for _ in range(_ROUNDS):
+    """Lets everybody go on until he stands before a gate: nothing here waits for time, or in a thread."""
+    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # nobody else can tell
+    for _ in range(_PATIENCE):
         await asyncio.sleep(0)
+        if not ready:
+            return
+    raise AssertionError("somebody goes round in circles")
 
 
 class Gate:

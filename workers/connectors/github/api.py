@@ -13,12 +13,13 @@ from etl_core.errors import SourceError
 from workers.connectors.github.answers import fault_of, limit_of, resets_in
 from workers.connectors.github.app_auth import InstallationAuth
 from workers.connectors.github.config import GitHubConfig
-from workers.http import BearerAuth, HttpSource, Response, Timeouts
+from workers.http import BearerAuth, HttpSource, Response, Retries, Timeouts
 
 _ENTERPRISE = "/api/v3"
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _TIMEOUTS = Timeouts(connect=10, read=30, whole=120)
 """GitHub gives up after 10 seconds."""
+_RETRIES = Retries(attempts=6)
 _HOUR = timedelta(hours=1)
 _POINTS = 15_000
 """Of an hour, at most: an App's larger limit. What the credential really has, its first answer says."""
@@ -72,7 +73,13 @@ class GitHub:
         ]
         self._points, self._requests = (_Together(each, pace) for each in hour)
         self._graphql = HttpSource(
-            base, auth=auth, budget=self._points, headers=_HEADERS, timeouts=_TIMEOUTS, classify=self._judge
+            base,
+            auth=auth,
+            budget=self._points,
+            headers=_HEADERS,
+            timeouts=_TIMEOUTS,
+            retries=_RETRIES,
+            classify=self._judge,
         )
         self._core = HttpSource(
             base,
@@ -80,6 +87,7 @@ class GitHub:
             budget=self._requests,
             headers=_HEADERS,
             timeouts=_TIMEOUTS,
+            retries=_RETRIES,
             classify=self._judge_limit,
         )
         self._open = AsyncExitStack()

@@ -27,7 +27,6 @@ _JWT_EARLY = 60
 _TOKEN_LIFE = 3_600.0
 _RENEW_BEFORE = 300.0
 """Seconds before its end at which a token is renewed."""
-_MOST = 256 * 1024
 
 
 class InstallationAuth(httpx.Auth):
@@ -72,18 +71,16 @@ class InstallationAuth(httpx.Auth):
         if signed is None:  # outside of the `except`: such errors quote keys
             raise Unauthorised("the GitHub App's private_key is no RSA key in PEM; give the file GitHub gave")
         sendable(signed, "the App's JWT")
-        headers = {"Authorization": f"Bearer {signed}", "Accept": "application/vnd.github+json"}
+        headers = {
+            "Authorization": f"Bearer {signed}",
+            "Accept": "application/vnd.github+json",
+            "Accept-Encoding": "identity",
+        }
         return httpx.Request("POST", self._token_url, headers=headers)
 
     async def _take(self, asked_at: float, response: httpx.Response) -> None:
-        content = bytearray()
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > _MOST:
-                raise Transient("the answer with the token is too large")
-        answer = Response(
-            "POST", shown(self._token_url), response.status_code, response.headers, bytes(content)
-        )
+        content = await response.aread()  # as httpx does before it sends the next request
+        answer = Response("POST", shown(self._token_url), response.status_code, response.headers, content)
         if answer.status != 201:
             raise _refusal(answer)
         try:

@@ -12,6 +12,8 @@ from workers.http import BodyTooLarge
 
 T = TypeVar("T")
 
+FIRST_WAIT = 0.5
+"""Seconds before the smallest page is asked for again; doubles with each."""
 _PATIENCE = 5
 """Tries with the smallest page."""
 _GROWS_AFTER = 5
@@ -22,10 +24,9 @@ _SMALLEST_LIST = 2
 class PageSize:
     """Of one kind of query: `first` for its list, `nested` for the lists in it."""
 
-    def __init__(self, most: int, *, most_nested: int = 20, first_wait: float = 0.5) -> None:
+    def __init__(self, most: int, *, most_nested: int = 20) -> None:
         self._most = most
         self._most_nested = most_nested
-        self._first_wait = first_wait
         self._good = 0
         self.first = most
         self.nested = most_nested
@@ -74,7 +75,7 @@ class PageSize:
                     tries += 1
                     if tries >= _PATIENCE:
                         raise Transient(str(error)) from None
-                    await asyncio.sleep(self._first_wait * 2**tries)
+                    await asyncio.sleep(FIRST_WAIT * 2**tries)
             else:
                 self.grow()
                 return answer

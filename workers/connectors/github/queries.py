@@ -18,7 +18,7 @@ _REVIEW = f"{_SAID} state submittedAt commit {{ oid }}"
 _REVIEW_COMMENT = f"{_SAID} path diffHunk outdated replyTo {{ id }} pullRequestReview {{ id }}"
 _THREAD = "id isResolved isOutdated path line startLine originalLine diffSide resolvedBy { login }"
 _ISSUE = """id fullDatabaseId number title body state locked author { login } createdAt updatedAt closedAt url
-milestone { title } labels(first: 50) { nodes { name } } assignees(first: 20) { nodes { login } }"""
+milestone { title } labels(first: 100) { nodes { name } } assignees(first: 20) { nodes { login } }"""
 _PULL = f"""{_ISSUE} isDraft mergedAt mergedBy {{ login }} mergeCommit {{ oid }} baseRefName baseRefOid
 headRefName headRefOid additions deletions changedFiles reviewDecision"""
 _REPOSITORY = """id databaseId name nameWithOwner owner { login } description url homepageUrl visibility

@@ -83,7 +83,7 @@ async def _granted(client: JiraClient, config: JiraConfig) -> list[Finding]:
 
 
 def _projects(config: JiraConfig, listed: Sequence[Project]) -> Finding:
-    wanted = [project.key for project in listed if config.wants_project(project.key)]
+    wanted = sorted(project.key for project in listed if config.wants_project(project.key))
     remedy = "give the account the permission Browse Projects (BROWSE_PROJECTS) there"
     absent = [
         pattern

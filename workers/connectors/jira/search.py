@@ -4,13 +4,15 @@ An issue that is updated jumps to the end of the list, and everything behind its
 page token means then is not said: if it is an offset, issues are skipped. So a token is followed only where
 it must be. Behind each page the search begins anew, `updated >=` the last one seen: what was not updated
 meanwhile is still there, what was is ahead. Only issues of one and the same second that fill more than a page
-need tokens; they are read again until a pass finds none that is new.
+need tokens. There an issue may leave while we page, and another behind it be skipped; so they are read until
+a pass meets all that the pass before met. Whatever made that one skip an issue had been met by it, and is not
+there any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etl_core.connector import JsonObject
 from etl_core.errors import Transient
@@ -20,7 +22,8 @@ from workers.http import BadRequest
 
 MOST_EMPTY = 20
 """Pages in a row without an issue, and with a token."""
-MOST_PASSES = 8
+MOST_PASSES = 20
+"""Through one second."""
 MOST_REFUSALS = 3
 """Of tokens, without a step ahead in between."""
 
@@ -40,8 +43,8 @@ class Stretch:
 class _Pass:
     """What one search found, up to where it got past the second of its bound."""
 
-    is_new: bool = False
-    """It held an issue of that second which was not known."""
+    met: set[tuple[str, str]] = field(default_factory=set)
+    """(id, updated) of that second's issues."""
     top: int = 0
     """The second of the last issue."""
     followed: bool = False
@@ -53,18 +56,22 @@ async def in_order(ask: Ask, after: int) -> AsyncGenerator[Stretch]:
     """Stretches from `after` (epoch ms) to the end of the list, which may grow meanwhile.
 
     Raises:
-        Transient: tokens lead nowhere; go on from the last stretch.
+        Transient: tokens lead nowhere, or issues move too fast; go on from the last stretch.
     """
     bound = whole_second(after)
     known: dict[str, str] = {}
     while True:
         issues: dict[str, JsonObject] = {}
-        followed = False
-        for _ in range(MOST_PASSES):  # if that is not enough, the overlap of the next run sees to the rest
-            found = await _search(ask, bound, known, issues)
-            followed = followed or found.followed
-            if not (found.followed and found.is_new):
+        found = await _search(ask, bound, known, issues)
+        followed = found.followed
+        passes = 1
+        while followed:
+            before, found = found, await _search(ask, bound, known, issues)
+            passes += 1
+            if before.met <= found.met:
                 break
+            if passes == MOST_PASSES:
+                raise Transient("issues change faster than Jira's search gives them; it is tried again")
         reached = bound + PRECISION_MS if followed else max(found.top, bound)
         if issues:
             yield Stretch(list(issues.values()), reached)
@@ -92,7 +99,7 @@ async def _search(ask: Ask, bound: int, known: dict[str, str], issues: dict[str,
             if token is None or refusals == MOST_REFUSALS:
                 raise
             # The token has expired. The value that it stood for has not.
-            token, refusals, seen = None, refusals + 1, set()
+            token, refusals, seen, this.met = None, refusals + 1, set(), set()
             continue
         _take(found.issues, bound, known, issues, this)
         this.is_end = found.following is None
@@ -121,11 +128,12 @@ def _take(
         if ms is not None:
             this.top = max(this.top, whole_second(ms))
         issue_id = str(issue.get("id") or f"{place} of {len(issues)}, without an id")
+        if ms is not None and updated is not None and whole_second(ms) <= bound:
+            this.met.add((issue_id, updated))
         had = issues.get(issue_id)
         if updated is not None and updated in (known.get(issue_id), had and updated_of(had)):
             continue
         issues[issue_id] = issue
-        this.is_new = this.is_new or (ms is not None and whole_second(ms) <= bound)
 
 
 def updated_of(issue: JsonObject) -> str | None:

@@ -9,25 +9,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 ROUND: Final = "(round)"
 """The partition that stands for a walk through all of them."""
 
 
-class Bookmark(BaseModel):
-    """A complete walk: the next one asks for what is new since then."""
+class _Stored(BaseModel):
+    """Written without what is not set."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _what_is_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value is not None}
+
+
+class Bookmark(_Stored):
+    """A complete walk: the next one asks for what is new since then."""
 
     cursor: str | float | int | None = Field(default=None, description="largest cursor value seen")
     delta: str | None = Field(default=None, description="the delta link that it ended with")
 
 
-class Resume(BaseModel):
+class Resume(_Stored):
     """A walk that was broken off."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: dict[str, Any] | None = Field(default=None, description="the next page: URL, cursor, number, offset")
     seen: str | float | int | None = Field(default=None, description="largest cursor value seen so far")
@@ -40,5 +47,5 @@ class Resume(BaseModel):
 
 
 def stored(model: BaseModel) -> dict[str, Any]:
-    """As a fragment has it: what is not set is left out."""
-    return model.model_dump(mode="json", exclude_none=True)
+    """As a fragment has it."""
+    return model.model_dump(mode="json")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import structlog
 from pydantic import BaseModel
 
-from etl_core.connector import SINGLE_PARTITION, ExtractContext, Finding, Page, Record, Stream
+from etl_core.connector import SINGLE_PARTITION, TRIAL_OPTION, ExtractContext, Finding, Page, Record, Stream
 from etl_core.errors import Permanent, SourceError
 from etl_core.stored_state import read_state
 from workers.connectors.rest.api import Api, Skipped
@@ -92,11 +93,11 @@ class RestConnector:
 
         A stream that cannot be read does not stop the others, but for a refused credential or a rate limit.
         """
-        given = context.options.get("page_records")
+        trial = Trial.of(context)
         async with self._api.open(context):
-            family = Family(self._api, self._makers)
+            family = Family(self._api, self._makers, is_trial=trial is not None)
             nested = NestedRecords(self.manifest, self._api.scope, self._names)
-            for name in self._names:
+            for name in self._names if trial is None else self._tried(trial):
                 spec = self.manifest.streams[name]
                 if spec.within is not None:
                     continue
@@ -108,7 +109,7 @@ class RestConnector:
                     context,
                     name,
                     spec,
-                    page_records=given if isinstance(given, int) and given > 0 else None,
+                    page_records=None if trial is None else 1,  # a page for each answer
                     refreshes=name in self._refreshed,
                     prepared=self._take_prepared(name, context),
                 )
@@ -118,6 +119,13 @@ class RestConnector:
 
     def transform(self, stream: Stream, record: Record) -> Record:
         return self._makers[stream.name].row(record)
+
+    def _tried(self, trial: Trial) -> Sequence[str]:
+        """The streams that have to be read to see one."""
+        spec = self.manifest.streams.get(trial.stream or "")
+        if spec is None:
+            return self._names
+        return [spec.within.stream if spec.within else trial.stream or ""]
 
     def _is_delta(self, name: str) -> bool:
         spec = self.manifest.streams[name]
@@ -161,6 +169,19 @@ class RestConnector:
         return Finding(name, "ok", f"{len(step.records)} records on the first page")
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A run that only looks at the beginning of a source."""
+
+    records: int
+    stream: str | None = None
+
+    @classmethod
+    def of(cls, context: ExtractContext) -> Trial | None:
+        asked = context.options.get(TRIAL_OPTION)
+        return cls(**asked) if isinstance(asked, dict) else None
+
+
 def load_manifest(name: str) -> Manifest:
     """A shipped manifest, or the one in a file.
 
@@ -191,6 +212,9 @@ def _in_order(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
             found.append(name)
 
     selected = set(wanted) or set(manifest.streams)
+    for name in wanted:  # what is within another comes with it
+        if (within := manifest.streams[name].within) is not None:
+            selected.add(within.stream)
     for name in manifest.streams:
         if name in selected:
             add(name)

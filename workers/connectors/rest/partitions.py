@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,10 @@ class Partition:
 class Family:
     """Who is whose parent in one run. Parents are read once, and of each is kept what its children name."""
 
-    def __init__(self, api: Api, makers: Mapping[str, RowMaker]) -> None:
+    def __init__(self, api: Api, makers: Mapping[str, RowMaker], *, is_trial: bool = False) -> None:
+        """`is_trial`: the first answer with parents is enough."""
         self._api = api
+        self._is_trial = is_trial
         self._makers = makers
         self._streams = api.manifest.streams
         self._known: dict[str, dict[str, Record]] = {}
@@ -81,8 +84,11 @@ class Family:
     async def _records(self, name: str) -> Mapping[str, Record]:
         if name not in self._known:
             found: dict[str, Record] = {}
-            async for records in self._list(name):
-                self.learn(name, records, found)
+            async with aclosing(self._list(name)) as lists:
+                async for records in lists:
+                    self.learn(name, records, found)
+                    if self._is_trial and found:
+                        break
             self._known[name] = found
         return self._known[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from etl_core.connector import Connector, ExtractContext
+from etl_core.connector import TRIAL_OPTION, Connector, ExtractContext
 from etl_core.testing.destination import Destination
 from etl_core.testing.walking import pages_of
 
@@ -19,7 +19,7 @@ async def run(
 ) -> None:
     """One run; with `stop_after` it dies once so many pages are loaded, or later if there are not so many."""
     into.begin_run()
-    options = {} if page_records is None else {"page_records": page_records}
+    options = {} if page_records is None else {TRIAL_OPTION: {"records": page_records}}
     context = ExtractContext(checkpoint=dict(into.checkpoint), only=only, options=options)
     streams = {stream.name: stream for stream in await connector.discover(context)}
     async with aclosing(pages_of(connector, context)) as pages:

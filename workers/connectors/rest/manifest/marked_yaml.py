@@ -133,7 +133,7 @@ class _Reader:
                 raise NotYaml("a key must be a text", place)
             key = str(key_node.value)
             if key in found:
-                raise NotYaml(f"the key {key[:60]!r} comes twice in one mapping", place)
+                raise NotYaml("this key comes twice in one mapping", place)
             self.keys[*path, key] = place
             found[key] = self.read(value_node, (*path, key))
         return found

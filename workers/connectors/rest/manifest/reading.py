@@ -36,6 +36,9 @@ def read_manifest(text: str, name: str) -> Manifest:
     except NotYaml as error:
         place = error.place
         raise ManifestError([f"{name}:{place.line}:{place.column}: {error}"]) from None
+    if not isinstance(marked.data, dict) or not {"version", "streams"} & marked.data.keys():
+        # Nothing more is said of it: a file that is no manifest may be a secret one.
+        raise ManifestError([f"{name}:1:1: this is no manifest: it has neither `version` nor `streams`"])
     try:
         manifest = Manifest.model_validate(marked.data)
     except ValidationError as error:
