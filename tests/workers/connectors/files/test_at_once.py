@@ -89,8 +89,13 @@ def told(path: Path) -> Any:
 def test_plain_lines_are_decoded_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("".join(f'{{"id":{n},"a":"ä"}}\n' for n in range(1_000)))
-    one_by_one = []
+    one_by_one: list[object] = []
     real = json_rows.JsonRows._why_not
-    monkeypatch.setattr(json_rows.JsonRows, "_why_not", lambda *args: one_by_one.append(args) or real(*args))
+
+    def why_not(rows: json_rows.JsonRows, record: object, line: str) -> str | None:
+        one_by_one.append(record)
+        return real(rows, record, line)
+
+    monkeypatch.setattr(json_rows.JsonRows, "_why_not", why_not)
     assert told(path)[1] == 1_000
     assert len(one_by_one) < 10
