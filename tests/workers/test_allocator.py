@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 
-# A freed block of 24 MB raises glibc's threshold: of the four after it, below small ones, little is given back.
+# A freed block of 24 MB raises glibc's threshold: of the four after it, below small ones, little goes back.
 PROGRAM = """
 import psutil
 from workers.allocator import give_large_blocks_back
