@@ -48,8 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings
+        from workers.allocator import give_large_blocks_back
         from workers.process import run_worker
 
+        give_large_blocks_back()
         settings = load_settings()
         configure_logging(settings)
         gc.set_threshold(OBJECTS_BEFORE_COLLECTION)

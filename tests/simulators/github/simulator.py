@@ -42,6 +42,8 @@ class GitHubSimulator:
     """How much the world changes while it is read."""
     gives_up_above: int | None = None
     """Nodes of a query above which it takes more than ten seconds: 502, and it costs points all the same."""
+    cannot_give: set[str] = field(default_factory=set)
+    """Ids of what GitHub fails over, however little is asked for: 502 for more than the number of it."""
     secondary_seconds: int = 1
     enterprise: bool = False
     """Below `/api/v3` and `/api/graphql`, as GitHub Enterprise Server has it."""
@@ -168,6 +170,8 @@ class GitHubSimulator:
             text = json.dumps(body)
         limit.take(cost.points)
         if self.gives_up_above is not None and cost.nodes > self.gives_up_above:
+            return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
+        if '"title"' in text and any(f'"{each}"' in text for each in self.cannot_give):
             return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
         if fault is kinds.TIMED_OUT:
             return web.json_response(_errors(None, _GAVE_UP))

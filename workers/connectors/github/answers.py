@@ -27,7 +27,7 @@ _REFUSED = {"FORBIDDEN", "INSUFFICIENT_SCOPES", "SAML_PROTECTED_RESOURCE"}
 
 
 class TooMuch(Transient):
-    """It took GitHub too long, or would be too large: ask for less at once."""
+    """It took GitHub too long, would be too large, or came in part: ask for less at once."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_in_place=False)
@@ -116,7 +116,7 @@ def _meaning(  # noqa: PLR0911 - a line per meaning
     if "NOT_FOUND" in types:
         return NotThere(f"{said} It was deleted or moved, or the credential may not see it")
     if has_data:
-        return Transient(f"{told} (only a part of the data came)")
+        return TooMuch(f"{told} (only a part of the data came)")
     if "doesn't exist on type" in said or "Cannot query field" in said:
         return Permanent(f"{told}: this server is too old for the connector, or a stream of it")
     return Permanent(f"{told}: GitHub refuses the query")

@@ -21,6 +21,10 @@ _GROWS_AFTER = 5
 _SMALLEST_LIST = 2
 
 
+class GivenUp(Transient):
+    """Even the smallest page was too much."""
+
+
 class PageSize:
     """Of one kind of query: `first` for its list, `nested` for the lists in it."""
 
@@ -62,7 +66,7 @@ class PageSize:
         """The answer, asked for in smaller pages until GitHub can give it.
 
         Raises:
-            Transient: even the smallest was too much, five times.
+            GivenUp: even the smallest was too much, five times.
         """
         tries = 0
         while True:
@@ -74,7 +78,7 @@ class PageSize:
                 if not self.shrink():
                     tries += 1
                     if tries >= _PATIENCE:
-                        raise Transient(str(error)) from None
+                        raise GivenUp(str(error)) from None
                     await asyncio.sleep(FIRST_WAIT * 2**tries)
             else:
                 self.grow()

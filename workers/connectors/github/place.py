@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from etl_core.connector import Fragment, Page, Record
+from etl_core.connector import Fragment, Page, Record, Reject
 from workers.connectors.github.api import GitHub
 from workers.connectors.github.config import GitHubConfig
 
@@ -46,9 +46,11 @@ class Place(Generic[BookmarkT, ResumeT]):
         resume: ResumeT,
         records: Mapping[str, Sequence[Record]],
         whole_of: Mapping[str, Sequence[str]] | None = None,
+        rejects: Sequence[Reject] = (),
     ) -> Page:
         """A page from which the walk can go on."""
-        return self._page(records, whole_of, self.bookmark, resume)
+        page = self._page(records, whole_of, self.bookmark, resume)
+        return replace(page, rejects=rejects) if rejects else page
 
     def at_end(
         self,

@@ -16,16 +16,20 @@ from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl_core.connector import Page
+import msgspec
+
+from etl_core.connector import Page, Reject
 from workers.connectors.github import clock, queries
 from workers.connectors.github.answers import CursorRefused, NotThere
 from workers.connectors.github.api import next_cursor, nodes_of
 from workers.connectors.github.checkpoint import PullRequestsBookmark, PullRequestsResume
 from workers.connectors.github.children import Children
-from workers.connectors.github.page_size import PageSize
+from workers.connectors.github.page_size import GivenUp, PageSize
 from workers.connectors.github.place import Place
 from workers.connectors.github.streams import OF_PULL_REQUESTS
 
+MOST_UNREAD = 3
+"""Pull requests of a walk that GitHub may fail to give; more, and it is GitHub that cannot be read."""
 MOST_PASSES = 20
 """A repository that is busier than we are fast is left to the next run then."""
 
@@ -40,6 +44,7 @@ class PullRequestWalk:
         self._size = PageSize(place.config.page_size)
         self._newest: str | None = None
         """What the pass that goes on began with."""
+        self._unread = 0
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Raises: NotThere: the repository is not to be seen any more."""
@@ -98,12 +103,13 @@ class PullRequestWalk:
                 due = [pull for pull in pulls if floor is None or pull["updatedAt"] >= floor]
                 cursor = next_cursor(found) if len(due) == len(pulls) else None
                 is_one_moment = is_one_moment and cursor is None
-                family = await self._complete.of_pull_requests(due)
+                family = await self._complete.of_pull_requests(pull for pull in due if not _is_unread(pull))
+                rejects = [_reject(pull) for pull in due if _is_unread(pull)]
                 # Behind the end of a pass stands the beginning of the next.
                 until = floor if cursor else self._newest
                 here = self._resume("walk", cursor, until, self._newest, began_at)
                 if due:
-                    yield self._place.in_walk(here, family.records, family.whole_of)
+                    yield self._place.in_walk(here, family.records, family.whole_of, rejects)
                 if cursor is None:
                     break
             if is_one_moment:
@@ -163,7 +169,42 @@ class PullRequestWalk:
             )
             return page_of(data, place.repository.name)
 
-        return await self._size.fit(ask)
+        try:
+            return await self._size.fit(ask)
+        except GivenUp as error:
+            if only_open or self._unread >= MOST_UNREAD:
+                raise
+            return await self._without_the_next(cursor, error)
+
+    async def _without_the_next(self, cursor: str | None, why: GivenUp) -> Mapping[str, Any]:
+        """A page of the one pull request that GitHub cannot give, as far as it can be told.
+
+        It stands in nobody's way: it is rejected alone, and read when it changes.
+        """
+
+        async def ask() -> Mapping[str, Any]:
+            place = self._place
+            data = await place.api.query(
+                queries.ONE_PULL_REQUEST, id=place.repository.id, first=1, after=cursor
+            )
+            return page_of(data, place.repository.name)
+
+        found = await PageSize(1).fit(ask)
+        self._unread += 1
+        return {**found, "nodes": [{**node, _WHY: str(why)} for node in nodes_of(found)]}
+
+
+_WHY = "_why_unread"
+
+
+def _is_unread(pull: Mapping[str, Any]) -> bool:
+    return _WHY in pull
+
+
+def _reject(pull: Mapping[str, Any]) -> Reject:
+    told = {name: value for name, value in pull.items() if name != _WHY}
+    reason = f"GitHub cannot give pull request {pull['number']}, asked for alone: {pull[_WHY]}"
+    return Reject("pull_requests", reason, msgspec.json.encode(told).decode())
 
 
 def page_of(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -75,6 +75,14 @@ def pull_requests(children: Collection[str], *, only_open: bool) -> str:
     return _paged("Repository", body, more)
 
 
+ONE_PULL_REQUEST = _paged(
+    "Repository",
+    f"""page: pullRequests(first: $first, after: $after, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+{_PAGE} nodes {{ id number updatedAt url }} }}""",
+)
+"""What can be told of one that cannot be read, and where the list goes on."""
+
+
 def issues(children: Collection[str]) -> str:
     """A page of issues updated since, the oldest update first, and the beginning of their lists.
 

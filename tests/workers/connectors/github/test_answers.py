@@ -95,7 +95,7 @@ def test_a_403_that_is_no_limit_is_left_to_the_client() -> None:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (errors("INTERNAL", "Something went wrong", data={"node": None}), Transient),
+        (errors("INTERNAL", "Something went wrong", data={"node": None}), TooMuch),
         (errors("NOT_FOUND", "Could not resolve to a node", data={"node": None}), NotThere),
         (errors("FORBIDDEN", "Resource protected by SAML", data={"node": None}), NotAllowed),
         (errors("INSUFFICIENT_SCOPES", "requires one of: ['read:org']", data=None), NotAllowed),
@@ -118,8 +118,7 @@ def test_errors_are_told_apart(body: Any, kind: type[SourceError]) -> None:
 def test_data_with_errors_is_no_success() -> None:
     body = errors("INTERNAL", "Something went wrong", data={"node": {"page": {"nodes": [None]}}})
     fault = fault_of(answer(body))
-    assert isinstance(fault, Transient)
-    assert fault.retry_in_place
+    assert isinstance(fault, TooMuch)
     assert "part of the data" in str(fault)
 
 

@@ -126,6 +126,7 @@ async def test_pushed_while_history_is_walked(github: GitHubSimulator, world: Wo
     on_page(github, "history", 2, lambda: push(world, app, 5))
     loaded = await read(github, streams=["commits"], page_size=2)
     expect_all(github, loaded, since)
+    assert len({variables["head"] for variables in asked_for(github, "history")}) == 1
     await read(github, loaded, streams=["commits"], page_size=2)
     expect_all(github, loaded)
 

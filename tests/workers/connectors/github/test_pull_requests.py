@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from etl_core.errors import Transient
 from etl_core.testing.walking import Destination
 from tests.simulators.faults import Fault
 from tests.simulators.github import GitHubSimulator, World
@@ -310,3 +311,29 @@ async def test_a_part_of_the_data_is_not_taken_for_all(
     github.faults.tell(*[fault] * 3)
     loaded = await read(github, page_size=3)
     expect_all(github, loaded)
+
+
+async def test_one_that_cannot_be_given_is_rejected_alone(
+    github: GitHubSimulator, world: World, app: Thing
+) -> None:
+    pulls = open_pulls(world, app, 9)
+    github.cannot_give = {pulls[4]["id"]}
+    loaded = await read(github, page_size=4)
+    assert sorted(titles(loaded)) == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert not loaded.failures
+    assert {reject.reason.split(",")[0] for reject in loaded.rejects} == {"GitHub cannot give pull request 5"}
+    assert state_of(loaded, "pull_requests").resume is None
+    github.cannot_give = set()
+    edit(world, pulls[4], "at last")
+    await read(github, loaded)
+    expect_all(github, loaded)
+
+
+async def test_many_that_cannot_be_given_are_no_bad_records(
+    github: GitHubSimulator, world: World, app: Thing
+) -> None:
+    github.cannot_give = {pull["id"] for pull in open_pulls(world, app, 9)}
+    loaded = await read(github, page_size=4, streams=["pull_requests"])
+    (failed,) = loaded.failures
+    assert isinstance(failed.error, Transient)
+    assert failed.partition == "octo/app"

@@ -25,7 +25,16 @@ def documents() -> Iterator[tuple[str, str]]:
         yield f"issues with {chosen}", queries.issues(chosen)
     for stream in queries.LISTS:
         yield f"more of {stream}", queries.more_of(stream, tuple(queries.LISTS))
-    for name in ("RELEASES", "DEPLOYMENTS", "HEAD", "HISTORY", "OF_OWNER", "ONE_REPOSITORY", "VIEWER"):
+    for name in (
+        "RELEASES",
+        "DEPLOYMENTS",
+        "ONE_PULL_REQUEST",
+        "HEAD",
+        "HISTORY",
+        "OF_OWNER",
+        "ONE_REPOSITORY",
+        "VIEWER",
+    ):
         yield name, getattr(queries, name)
 
 
