@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from itertools import repeat
 from math import isfinite
+from operator import contains
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +20,6 @@ from etl_core.coercion import BIGINT_MAX, BIGINT_MIN, NOT_COERCIBLE, Staged, as_
 from etl_core.connector import ColumnType
 
 _NONE = type(None)
-_MOST_JOINED = 8 * 1024 * 1024
-"""Characters of a column that are put together for a look at them: it is memory for that time."""
-
 _encode = msgspec.json.Encoder(enc_hook=as_json).encode
 
 
@@ -48,10 +47,13 @@ def _coerced(type_: ColumnType, values: Sequence[Any], kinds: set[type]) -> Sequ
 
 
 def _text(values: Sequence[Any], kinds: set[type]) -> Sequence[Staged] | None:
-    if kinds != {str} or (joined := _joined(values)) is None or "\0" in joined:
+    if kinds != {str}:
         return None
-    if not joined.isascii():
-        joined.encode()  # raises for a lone surrogate
+    if any(map(contains, values, repeat("\0"))):
+        return None
+    if not all(map(str.isascii, values)):
+        for _ in map(str.encode, values):  # raises for a lone surrogate
+            pass
     return values
 
 
@@ -117,17 +119,12 @@ _AT_ONCE: Final[dict[ColumnType, Callable[[Sequence[Any], set[type]], Sequence[S
 }
 
 
-def _joined(values: Sequence[str]) -> str | None:
-    """All of them, a line each; None when that is too much."""
-    return "\n".join(values) if sum(map(len, values)) <= _MOST_JOINED else None
-
-
 def _alike(values: Sequence[str], kinds: set[type], pattern: str) -> str | None:
-    """As `_joined`, if all are ASCII texts of the pattern's length with its marks; a dot is any character."""
+    """A line each, if all are ASCII texts as long as the pattern with its marks; a dot is any character."""
     if kinds != {str} or set(map(len, values)) != {len(pattern)}:
         return None
-    joined = _joined(values)
-    if joined is None or not joined.isascii():
+    joined = "\n".join(values)
+    if not joined.isascii():
         return None
     step, number = len(pattern) + 1, len(values)
     for at, mark in enumerate(pattern):

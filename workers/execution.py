@@ -37,6 +37,7 @@ from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
 from workers.run_loader import RunLoader
 from workers.set_aside import set_batch_aside
+from workers.transform import TypedRows
 from workers.work import Held
 
 _leases = load("leases")
@@ -181,9 +182,26 @@ class Execution:
             self._extracting.add_done_callback(lambda _: stored.put_nowait(None))
             if self._giving_way:
                 self._extracting.cancel()
-            while (batch := await stored.get()) is not None and not self._giving_way:
-                await self._load(loader, batch)
-                del batch  # here and in what follows: a page must be gone while the next one is made
+            await self._load_stored(loader, stored)
+
+    async def _load_stored(self, loader: RunLoader, stored: asyncio.Queue[Batch | None]) -> None:
+        """Loads one batch after another, and makes rows of the next one while PostgreSQL merges."""
+        ahead = asyncio.create_task(self._next(loader, stored))
+        try:
+            while (made := await ahead) is not None and not self._giving_way:
+                ahead = asyncio.create_task(self._next(loader, stored))
+                await self._load(loader, *made)
+                del made  # here and in what follows: a page must be gone while the next one is made
+        finally:
+            ahead.cancel()
+            await asyncio.wait({ahead})
+
+    async def _next(
+        self, loader: RunLoader, stored: asyncio.Queue[Batch | None]
+    ) -> tuple[Batch, list[TypedRows] | None] | None:
+        """The next batch, with its rows if they can be made already; None: there is none."""
+        batch = await stored.get()
+        return None if batch is None else (batch, await loader.transform_ahead(batch))
 
     async def _take_up(self, extractor: Extractor) -> list[asyncpg.Record]:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
@@ -313,10 +331,10 @@ class Execution:
         self._looked_for_others_at = now
         return bool(await _leases.others_wait(self._pool, than_seconds=OTHERS_PATIENCE))
 
-    async def _load(self, loader: RunLoader, batch: Batch) -> None:
+    async def _load(self, loader: RunLoader, batch: Batch, typed: Sequence[TypedRows] | None = None) -> None:
         try:
             if batch.lane not in self._ended_lanes:  # the next one was extracted meanwhile
-                await loader.load(batch)
+                await loader.load(batch, typed)
         except CannotLoad as error:
             log.error("batch set aside", seq=batch.seq, error=str(error))
             await step_retries.on(PASSING)(self._set_aside, batch, str(error))

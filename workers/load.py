@@ -71,13 +71,13 @@ class Loader:
         """Where a stream goes."""
         return self._tables[stream]
 
-    async def load(self, batch: Batch) -> Counts:
-        """Transforms and loads; the counts of its rows.
+    async def load(self, batch: Batch, typed: Sequence[TypedRows] | None = None) -> Counts:
+        """Transforms, unless that was done, and loads; the counts of its rows.
 
         Raises:
             Fenced: the batch belongs to another. CannotLoad: set it aside.
         """
-        return await self.load_rows(batch, await self.transform(batch))
+        return await self.load_rows(batch, await self.transform(batch) if typed is None else typed)
 
     async def transform(self, batch: Batch) -> list[TypedRows]:
         """Typed rows of the batch's streams; off the event loop when they are many.

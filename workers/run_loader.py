@@ -36,9 +36,23 @@ class RunLoader:
             self._loader = Loader(self._pool, self._run, self._connector, tables, options=self._run.options)
         return self._loader
 
-    async def load(self, batch: Batch) -> Counts:
+    async def load(self, batch: Batch, typed: Sequence[TypedRows] | None = None) -> Counts:
         """Raises: as `ensure_tables`, and as `Loader.load`."""
-        return await (await self.ensure_tables()).load(batch)
+        return await (await self.ensure_tables()).load(batch, typed)
+
+    async def transform_ahead(self, batch: Batch) -> list[TypedRows] | None:
+        """The rows of a batch, while one before it is loaded; None where that must wait for its turn.
+
+        So must the first, for there are no tables yet, and streams whose columns are inferred: their tables
+        may be changed for it. And what fails, for only in its turn does it fail the run.
+        """
+        loader = self._loader
+        if loader is None or any(loader.table(name).stream.infer for name in batch.records):
+            return None
+        try:
+            return await loader.transform(batch)
+        except Exception:
+            return None
 
     async def load_rows(self, batch: Batch, rows: Sequence[TypedRows]) -> Counts:
         """Loads rows that another worker has typed; raises as `load` does."""

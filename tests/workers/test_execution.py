@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from etl_core.connector import ExtractContext, Page, Stream
+from etl_core.connector import ExtractContext, Page, Record, Stream
 from etl_core.errors import Permanent, RateLimited
 from tests.support.jobs import make_job
 from tests.workers.running import Hand
 from workers import extract, run_connector
+from workers.batch import Batch
 from workers.connectors.synthetic import SyntheticConnector
+from workers.load import Loader
+from workers.transform import TypedRows
 
 
 async def test_success(worker: Hand) -> None:
@@ -224,3 +228,47 @@ async def test_an_error_that_postgres_cannot_hold_still_ends_the_run(
     run = await worker.run(await worker.make_job())
     assert (run["state"], run["error_kind"]) == ("FAILED", "permanent")
     assert run["error_message"] == r"cannot read 'a\x00b\ud800'"
+
+
+async def test_rows_are_made_while_the_batch_before_is_loaded(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    third_is_made = asyncio.Event()
+    transform, load_rows = Loader.transform, Loader.load_rows
+
+    async def transform_and_tell(loader: Loader, batch: Batch) -> list[TypedRows]:
+        typed = await transform(loader, batch)
+        made.append(batch.seq)
+        if batch.seq == 3:
+            third_is_made.set()
+        return typed
+
+    async def wait_and_load(loader: Loader, batch: Batch, rows: Sequence[TypedRows]) -> dict[str, int]:
+        if batch.seq == 2:
+            async with asyncio.timeout(10):
+                await third_is_made.wait()
+        return await load_rows(loader, batch, rows)
+
+    monkeypatch.setattr(Loader, "transform", transform_and_tell)
+    monkeypatch.setattr(Loader, "load_rows", wait_and_load)
+    run = await worker.run(await worker.make_job(records=500, page_size=100))
+    assert (run["state"], made) == ("SUCCEEDED", [1, 2, 3, 4, 5])
+    await worker.expect_rows(500)
+
+
+async def test_rows_that_cannot_be_made_fail_the_run_behind_what_is_loaded(
+    worker: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transform = SyntheticConnector.transform
+
+    def break_at_250(connector: SyntheticConnector, stream: Stream, record: Record) -> Record:
+        if record["id"] == 250:
+            raise RuntimeError("a defect")
+        return transform(connector, stream, record)
+
+    monkeypatch.setattr(SyntheticConnector, "transform", break_at_250)
+    run = await worker.run(await worker.make_job(records=500, page_size=100))
+    assert (run["state"], run["error_kind"]) == ("FAILED", "internal")
+    assert "a defect" in run["error_message"]
+    await worker.expect_rows(200)
