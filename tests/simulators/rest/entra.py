@@ -40,6 +40,8 @@ class EntraSimulator(MicrosoftSimulator):
     """Delta token -> its table and the change that it stands for."""
     expired: set[str] = field(default_factory=set)
     expired_status: int = 410
+    expiry: float = 0.0
+    """Share of the requests at which all tokens given out so far expire."""
 
     def populate(self) -> None:
         self.users = self.world.table(
@@ -90,6 +92,8 @@ class EntraSimulator(MicrosoftSimulator):
         row["members"] = sorted(members)
 
     async def _delta(self, request: web.Request) -> web.Response:
+        if self.world.rng.random() < self.expiry:
+            self.expire()
         table = request.path.split("/")[2]
         if token := request.query.get("$skiptoken"):
             if token in self.expired or token not in self.walks:

@@ -131,24 +131,25 @@ def edit_name(rng: random.Random, row: Row) -> None:
     row["name"] = f"{row['name'].split(' #')[0]} #{rng.randrange(10**6)}"
 
 
-def check(
+def differences(
     table: Table,
     loaded: dict[Any, Facts],
     facts: Callable[[Row], Facts],
     since: int,
     *,
     deletions: bool = True,
-) -> None:
-    """What was loaded is the world at some moment from change `since` on: nothing lost, nothing doubled.
+) -> list[str]:
+    """What is not the world at some moment from change `since` on: lost, doubled, or of another time.
 
     Of each record some version of that time was loaded, and a record that was there all the time is there.
     Without `deletions` the API does not tell them, so that rows of deleted records may stand.
     """
+    wrong = []
     for key in table.versions:
         possible = [None if row is None else facts(row) for row in table.during(key, since)]
         found = loaded.get(key)
         if not deletions and None in possible:
             continue
-        assert found in possible, f"{key}: loaded {found}, and it was {possible}"
-    strange = set(loaded) - set(table.versions)
-    assert not strange, f"{len(strange)} rows of nothing, such as {list(strange)[:3]}"
+        if found not in possible:
+            wrong.append(f"{key}: loaded {found}, and it was {possible}")
+    return wrong + [f"{key}: a row of nothing" for key in set(loaded) - set(table.versions)]

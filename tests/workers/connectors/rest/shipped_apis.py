@@ -15,7 +15,7 @@ from tests.simulators.rest.gitlab import GitLabSimulator
 from tests.simulators.rest.pagerduty import PagerDutySimulator
 from tests.simulators.rest.sentry import SentrySimulator
 from tests.simulators.rest.simulator import TOKEN, RestSimulator
-from tests.simulators.rest.world import Facts, Row, check
+from tests.simulators.rest.world import Facts, Row, differences
 from workers.connectors.rest import RestConnector
 from workers.connectors.rest.config import RestConfig
 from workers.connectors.rest.shipped import shipped_text
@@ -40,6 +40,10 @@ class ShippedApi:
 
     def connector(self, simulator: RestSimulator, folder: Path) -> Connector:
         """A new one; its manifest with small pages, so that there are many."""
+        return RestConnector(RestConfig.model_validate(self.config(simulator, folder, TOKEN)))
+
+    def config(self, simulator: RestSimulator, folder: Path, secret: str) -> dict[str, Any]:
+        """Of an integration."""
         text = shipped_text(self.name)
         for old, new in self.smaller.items():
             assert old in text
@@ -47,19 +51,19 @@ class ShippedApi:
         path = folder / f"{self.name}.yaml"
         path.write_text(text, encoding="utf-8")
         login = {"login_url": simulator.url} if "login_url" in text else {}
-        config = {
+        return {
             "manifest": str(path),
             "variables": {"url": simulator.url, **login, **self.variables},
-            "secrets": {self.secret: TOKEN},
+            "secrets": {self.secret: secret},
         }
-        return RestConnector(RestConfig.model_validate(config))
 
     def check(self, simulator: RestSimulator, loaded: Destination, since: int) -> None:
-        """As `world.check`, for all streams."""
+        """As `world.differences`, for all streams."""
         for stream, facts in self.streams.items():
             table = simulator.world.tables[stream]
             found = self._facts(simulator, loaded, stream)
-            check(table, found, facts, since, deletions=stream not in self.keeps_deleted)
+            wrong = differences(table, found, facts, since, deletions=stream not in self.keeps_deleted)
+            assert not wrong, (stream, wrong[:3])
 
     def check_exactly(self, simulator: RestSimulator, loaded: Destination) -> None:
         """All is as it is now, but for deletions that the API does not tell."""
@@ -86,7 +90,10 @@ ENTRA = ShippedApi(
     "entra",
     EntraSimulator,
     "client_secret",
-    {"users": pick("displayName", "department", "mail"), "groups": pick("displayName", "description")},
+    {
+        "users": lambda row: {"display_name": row["displayName"], **pick("department", "mail")(row)},
+        "groups": lambda row: {"display_name": row["displayName"], "description": row["description"]},
+    },
     variables={"tenant_id": "acme", "client_id": "app"},
 )
 FABRIC = ShippedApi(
@@ -94,8 +101,8 @@ FABRIC = ShippedApi(
     FabricSimulator,
     "client_secret",
     {
-        "workspaces": pick("displayName"),
-        "items": lambda row: {"displayName": row["displayName"], "workspace_id": row["workspaceId"]},
+        "workspaces": lambda row: {"display_name": row["displayName"]},
+        "items": lambda row: {"display_name": row["displayName"], "workspace_id": row["workspaceId"]},
     },
     variables={"tenant_id": "acme", "client_id": "app"},
 )
