@@ -150,8 +150,8 @@ async def test_a_load_that_the_database_forgot_is_done_again_in_order(
     """As after a failover to a replica that was behind: confirmed, and not there."""
     load = Loader.load
 
-    async def forget(loader: Loader, batch: Batch) -> dict[str, int]:
-        return {} if batch.seq == forgotten else await load(loader, batch)
+    async def forget(loader: Loader, batch: Batch, *typed: Any) -> dict[str, int]:
+        return {} if batch.seq == forgotten else await load(loader, batch, *typed)
 
     monkeypatch.setattr(Loader, "load", forget)
     execution, run = await worker.start(await worker.make_job(records=40, page_size=10))

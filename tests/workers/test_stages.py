@@ -219,11 +219,11 @@ async def test_after_a_loss_only_the_batch_in_hand_is_charged(
     stuck = asyncio.Event()
     load = Loader.load
 
-    async def stop_at_three(loader: Loader, batch: Any) -> Any:
+    async def stop_at_three(loader: Loader, batch: Any, *typed: Any) -> Any:
         if batch.seq == 3:
             stuck.set()
             await asyncio.sleep(3600)
-        return await load(loader, batch)
+        return await load(loader, batch, *typed)
 
     monkeypatch.setattr(Loader, "load", stop_at_three)
     charged = []
