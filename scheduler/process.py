@@ -81,7 +81,7 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
             ("heartbeat", heartbeat.run_once, settings.heartbeat_interval),
         ):
             trigger = SteadyTrigger(seconds=seconds, timezone="UTC")
-            apscheduler.add_job(_guarded(name, duty), trigger, name=name)
+            apscheduler.add_job(_ending_quietly(_guarded(name, duty)), trigger, name=name)
         apscheduler.start()
         stack.callback(apscheduler.shutdown, wait=False)
 
@@ -133,6 +133,16 @@ def _guarded(name: str, duty: Duty) -> Duty:
             if not told:
                 log.warning("duty failed", duty=name, error=str(error) or type(error).__name__)
             told = True
+
+    return run
+
+
+def _ending_quietly(duty: Duty) -> Duty:
+    """One under way when we stop is cut off; APScheduler would tell that as a failure, with a traceback."""
+
+    async def run() -> None:
+        with suppress(asyncio.CancelledError):
+            await duty()
 
     return run
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from etl_core import connectors_registry
 from etl_core.store import database
@@ -54,6 +55,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, str(folder))
     monkeypatch.setenv("HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_log() -> None:
+    """As a new process has it: `capture_logs` of an earlier test leaves a configuration behind."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

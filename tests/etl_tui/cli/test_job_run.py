@@ -48,6 +48,8 @@ async def _execute(url: str, statement: str, *, once_queued: bool = False) -> No
     try:
         while once_queued and not await conn.fetchval("SELECT count(*) FROM job_runs WHERE state = 'QUEUED'"):
             await asyncio.sleep(0.02)
+        if once_queued:
+            await asyncio.sleep(0.5)  # the command hears of its COMMIT, and begins to wait
         await conn.execute(statement)
     finally:
         await conn.close()
