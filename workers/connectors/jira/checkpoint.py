@@ -35,6 +35,7 @@ class IssueResume(BaseModel):
     after: int = Field(ge=0, description="epoch milliseconds")
     cut: int = Field(ge=0, description="epoch milliseconds")
     seen: int = Field(ge=0, description="largest `updated` seen so far, epoch milliseconds")
+    began: int = Field(ge=0, description="the site's time when the walk began, epoch milliseconds")
     census: bool = Field(description="the walk sees every issue, so it knows which are gone")
     new: list[int] = Field(description="ids of the projects of leg `new`")
     projects: list[int] = Field(description="ids of the projects that could be read all the time")

@@ -13,6 +13,7 @@ from etl_core.connector import Budget, ExtractContext, JsonObject
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from workers.connectors.jira.config import JiraConfig, OAuth
 from workers.connectors.jira.login import counted_by, log_in
+from workers.connectors.jira.moments import epoch_ms
 from workers.http import Forbidden, HttpSource, Response, Retries, Timeouts
 
 RETRIES: Final = Retries(attempts=6, first_wait=0.5, longest_wait=15.0)
@@ -57,6 +58,13 @@ class JiraClient:
 
     async def server(self) -> JsonObject:
         return await self._object("/serverInfo")
+
+    async def now(self) -> int:
+        """The site's own time, epoch milliseconds."""
+        found = epoch_ms((await self.server()).get("serverTime"))
+        if found is None:
+            raise Transient("Jira does not tell its time")
+        return found
 
     async def scopes(self) -> list[str] | None:
         """What an OAuth 2 credential was granted; None where that is no question."""

@@ -63,7 +63,8 @@ class JiraConnector:
                             yield page
             if "issues" in self.config.streams and context.wants("issues"):
                 bookmark, resume = read_state(context, "issues", SINGLE_PARTITION, Bookmark, IssueResume)
-                walk = IssueWalk(client, self.config, bookmark, resume, listed)
+                now = await client.now()
+                walk = IssueWalk(client, self.config, bookmark, resume, listed=listed, now=now)
                 async with aclosing(walk.pages()) as pages:
                     async for page in pages:
                         yield page

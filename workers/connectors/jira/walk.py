@@ -76,14 +76,16 @@ class IssueWalk:
         config: JiraConfig,
         bookmark: Bookmark | None,
         resume: IssueResume | None,
+        *,
         listed: Sequence[Project],
+        now: int,
     ) -> None:
-        """`listed`: the projects that the account may browse now."""
+        """`listed`: the projects that the account may browse now. `now`: the site's time, epoch ms."""
         self._client = client
         self._config = config
         self._bookmark = bookmark
         self._wanted = _wanted(config, listed)
-        self._at = begin(config, bookmark, resume, self._wanted)
+        self._at = begin(config, bookmark, resume, self._wanted, now)
         self._fields = SiteFields()
 
     async def pages(self) -> AsyncGenerator[Page]:
@@ -200,7 +202,6 @@ class IssueWalk:
 
     async def _last_page(self) -> Page:
         """Once all is loaded: where the next run begins, and of which projects the census may judge."""
-        now = epoch_ms((await self._client.server()).get("serverTime"))
         there = _wanted(self._config, await self._client.projects())
         steady = [id_ for id_ in self._at.projects if id_ in there]
         covered: list[int] = []
@@ -211,7 +212,10 @@ class IssueWalk:
         before = self._bookmark
         runs = 0 if self._at.census or before is None else before.runs + 1
         end = Bookmark(
-            updated=_reached(self._at.seen, before, now, self._config.overlap_minutes),
+            # While we are at its end the list goes on, and the index is late: what belongs before the last
+            # issue seen may come behind us. Only what was updated before the walk began is sure to have been
+            # met, less the overlap. An issue that is dated in the future is no bookmark for the same reason.
+            updated=min(self._at.seen, self._at.began) or None,
             projects=sorted(steady),
             streams=self._config.children,
             runs=runs,
@@ -236,6 +240,7 @@ def begin(
     bookmark: Bookmark | None,
     resume: IssueResume | None,
     wanted: Mapping[int, str],
+    now: int,
 ) -> IssueResume:
     """Where a walk starts, or goes on. Pure."""
     if resume is not None and set(config.children) <= set(resume.streams):
@@ -249,6 +254,7 @@ def begin(
         after=0,
         cut=0,
         seen=0,
+        began=now,
         census=True,
         new=[],
         projects=projects,
@@ -266,19 +272,6 @@ def begin(
             "new": sorted(wanted.keys() - set(bookmark.projects)),
         }
     )
-
-
-def _reached(seen: int, before: Bookmark | None, now: int | None, overlap_minutes: int) -> int | None:
-    """The bookmark: the largest `updated` seen, which is never the present.
-
-    An issue may be dated in the future (an import, a clock): that says nothing of what is between. Then the
-    overlap before the site's own time is sure to be read.
-    """
-    was = 0 if before is None or before.updated is None else before.updated
-    if now is not None and seen > now + 60_000:
-        seen = now - overlap_minutes * 60_000
-        was = min(was, seen) if was > now else was
-    return max(seen, was) or None
 
 
 def _wanted(config: JiraConfig, listed: Sequence[Project]) -> dict[int, str]:

@@ -145,31 +145,37 @@ class TestBegin:
     )
 
     def test_the_first_walk_reads_all(self) -> None:
-        start = begin(config(), None, None, {1: "A"})
-        assert (start.leg, start.after, start.census, start.projects) == ("rows", 0, True, [1])
+        start = begin(config(), None, None, {1: "A"}, 7)
+        assert (start.began, start.leg, start.after, start.census, start.projects) == (
+            7,
+            "rows",
+            0,
+            True,
+            [1],
+        )
 
     def test_later_ones_read_what_is_new_less_the_overlap(self) -> None:
-        start = begin(config(overlap_minutes=5), self.MARK, None, {1: "A", 2: "B"})
+        start = begin(config(overlap_minutes=5), self.MARK, None, {1: "A", 2: "B"}, 7)
         assert (start.cut, start.new, start.census) == (95 * self.MINUTE, [], False)
 
     def test_a_project_that_is_new_is_read_from_its_start(self) -> None:
-        start = begin(config(), self.MARK, None, {2: "B", 3: "C"})
+        start = begin(config(), self.MARK, None, {2: "B", 3: "C"}, 7)
         assert (start.leg, start.after, start.new, start.projects) == ("new", 0, [3], [2, 3])
 
     def test_a_stream_that_is_new_reads_all_again(self) -> None:
         mark = self.MARK.model_copy(update={"streams": ["comments"]})
-        assert begin(config(), mark, None, {1: "A"}).leg == "rows"
-        assert begin(config(streams=["issues", "comments"]), mark, None, {1: "A"}).leg == "new"
+        assert begin(config(), mark, None, {1: "A"}, 7).leg == "rows"
+        assert begin(config(streams=["issues", "comments"]), mark, None, {1: "A"}, 7).leg == "new"
 
     @pytest.mark.parametrize(("every", "census"), [(0, False), (3, True), (4, True), (5, False)])
     def test_a_census_comes_every_so_many_runs(self, every: int, census: bool) -> None:
-        assert begin(config(census_every=every), self.MARK, None, {1: "A", 2: "B"}).census is census
+        assert begin(config(census_every=every), self.MARK, None, {1: "A", 2: "B"}, 7).census is census
 
     def test_a_walk_that_broke_off_goes_on_without_projects_that_went(self) -> None:
         resume = IssueResume(
-            leg="ids", after=5, cut=9, seen=7, census=True, new=[3], projects=[1, 3],
+            leg="ids", after=5, cut=9, seen=7, began=6, census=True, new=[3], projects=[1, 3],
             streams=["changelogs", "comments", "worklogs"],
         )  # fmt: skip
-        start = begin(config(), self.MARK, resume, {1: "A", 4: "D"})
+        start = begin(config(), self.MARK, resume, {1: "A", 4: "D"}, 99)
         assert start == resume.model_copy(update={"new": [], "projects": [1]})
         assert Resume.model_validate(resume.model_dump()).model_dump() == resume.model_dump()
