@@ -17,13 +17,23 @@ import aio_pika
 from etl_core.broker.amqp import AmqpBroker
 from etl_core.broker.amqp_link import queue_name
 from etl_core.broker.protocol import Stage
+from etl_core.control.interventions import cancel
+from etl_core.control.jobs import run_now
+from etl_core.errors import Conflict
 from etl_core.store.database import Connection, connect
 from tests.crash import seam
-from tests.crash.books import describe, disagreements, left_undone, look
+from tests.crash.books import (
+    describe,
+    disagreements,
+    left_after_cancel,
+    left_after_next,
+    left_undone,
+    look,
+)
 from tests.crash.layouts import Layout
 from tests.crash.programs import SETTINGS, Nursery, Program
 from tests.crash.seam import Moment, Point
-from tests.support.jobs import make_job
+from tests.support.jobs import PERSON, make_job
 from tests.support.postgres import temporary_database
 
 PATIENCE = 60.0
@@ -132,6 +142,7 @@ class Site:
             seen = await look(case.db)
             outcome.found = describe(seen)
             outcome.wrong += [f"at its death {what}" for what in disagreements(seen)]
+            is_cancelled = layout.cancels and await case.cancel()
             for stages in layout.recover:
                 await case.start("workers", stages)
             if not await case.comes_to_an_end():
@@ -139,7 +150,15 @@ class Site:
                 await case.tell_what_waits()
                 return True
             seen = await look(case.db)
-            outcome.wrong += disagreements(seen) + left_undone(seen, layout.records)
+            if not is_cancelled:
+                outcome.wrong += disagreements(seen) + left_undone(seen, layout.records)
+                return True
+            outcome.wrong += disagreements(seen) + left_after_cancel(seen)
+            await run_now(case.db, case.job_id, PERSON)
+            if await case.comes_to_an_end():
+                outcome.wrong += left_after_next(await look(case.db), layout.records)
+            else:
+                outcome.wrong.append("the next run has no end")
         return True
 
     @asynccontextmanager
@@ -147,9 +166,10 @@ class Site:
         folder = Path(tempfile.mkdtemp(prefix=f"{next(self._numbers)}-", dir=self._logs))
         async with temporary_database(self._admin_url, template=self._template) as url:
             db = await connect(url, application_name="tests")
-            case = _Case(db, url, self._amqp_url, self._nursery, folder)
+            job_id = await make_job(db, config=layout.config)
+            case = _Case(db, url, self._amqp_url, self._nursery, folder, job_id)
             try:
-                await layout.prepare(db, url, await make_job(db, config=layout.config))
+                await layout.prepare(db, url, job_id)
                 if self._amqp_url:
                     await _ring_once(self._amqp_url, layout.rings)
                 yield case
@@ -162,10 +182,11 @@ class _Case:
     """One database and the programs on it."""
 
     def __init__(
-        self, db: Connection, url: str, amqp_url: str | None, nursery: Nursery, folder: Path
+        self, db: Connection, url: str, amqp_url: str | None, nursery: Nursery, folder: Path, job_id: int
     ) -> None:
         self.db = db
         self.folder = folder
+        self.job_id = job_id
         self.logs: list[Path] = []
         self._environment = SETTINGS | {"ETL_DATABASE_URL": url}
         if amqp_url:
@@ -195,6 +216,14 @@ class _Case:
                 PATIENCE,
             )
         )
+
+    async def cancel(self) -> bool:
+        """By a person; False when the run has ended already."""
+        try:
+            await cancel(self.db, self.job_id, PERSON)
+        except Conflict:
+            return False
+        return True
 
     async def comes_to_an_end(self) -> bool:
         """Whether the run ends in time."""

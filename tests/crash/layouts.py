@@ -55,6 +55,12 @@ async def _leave(worker: Hand) -> None:
     await _processes.stop_worker(worker.db, worker_id=worker.worker_id)
 
 
+async def ask_for_run_elsewhere(db: Connection, url: str, job_id: int) -> None:
+    """A run whose rows go to "another" database: this one, by its URL, so that one look sees both sides."""
+    await db.execute("UPDATE integrations SET destination_url = $1", url)
+    await ask_for_run(db, url, job_id)
+
+
 @dataclass(frozen=True)
 class Layout:
     """One way in which a run of two batches is divided between programs."""
@@ -69,6 +75,8 @@ class Layout:
     """The stages of each worker that comes after it."""
     page_size: int = 10
     """Records in each of the two batches: over 500 travel by COPY, fewer with the merge."""
+    cancels: bool = False
+    """A person cancels the run when its worker is dead, before others come; then the next run begins."""
 
     @property
     def records(self) -> int:
@@ -86,4 +94,6 @@ LAYOUTS = (
     Layout("extract", SINGLE[0], Stage.EXTRACT, ask_for_run, SINGLE),
     Layout("transform", SINGLE[1], Stage.TRANSFORM, extract, SINGLE),
     Layout("load", SINGLE[2], Stage.LOAD, extract_and_transform, SINGLE),
+    Layout("elsewhere", ALL, Stage.EXTRACT, ask_for_run_elsewhere, (ALL,)),
+    Layout("elsewhere, cancelled", ALL, Stage.EXTRACT, ask_for_run_elsewhere, (ALL,), cancels=True),
 )
