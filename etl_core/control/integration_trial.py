@@ -50,14 +50,14 @@ async def try_integration(row: IntegrationRow, *, timeout_s: float) -> Integrati
     Raises:
         InvalidInput: its type is not installed here, or its configuration does not fit its connector.
     """
-    secrets = references_of(row.config, secret_fields(find_connector(row.type).Config))
+    references = references_of(row.config, secret_fields(find_connector(row.type).Config))
     outcome, findings = await _try(row, timeout_s)
     return IntegrationTrial(
         tenant=row.tenant,
         integration=row.name,
         type=row.type,
         host=platform.node(),
-        secrets=secrets,
+        secrets=[reference.shown for reference in references],
         outcome=outcome,
         findings=[
             Finding(mask(finding.what), finding.state, mask(finding.detail), mask(finding.remedy))
@@ -72,13 +72,13 @@ async def _try(row: IntegrationRow, timeout_s: float) -> tuple[Outcome, Sequence
     found = []
     for reference in references_of(row.config, fields):
         try:
-            resolve_secrets({"secret": reference})
+            resolve_secrets({"secret": reference.text})
         except Unresolved:
             where = f"leads nowhere on {platform.node()}; workers may have it"
             remedy = "set it here, too, or run this where a worker runs and in its environment"
-            found.append(Finding(f"secret {reference}", "unknown", where, remedy))
+            found.append(Finding(f"secret {reference.shown}", "unknown", where, remedy))
         else:
-            found.append(Finding(f"secret {reference}", "ok", _ANYWHERE))
+            found.append(Finding(f"secret {reference.shown}", "ok", _ANYWHERE))
     if any(finding.state != "ok" for finding in found):
         return Outcome.FAILED, [*found, Finding(row.type, "unknown", "not tried without its secrets")]
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from etl_core.connectors_registry import check_config, default_max_runs
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.pauses import check_limit
-from etl_core.control.secret_fields import refuse_secrets_in_clear
+from etl_core.control.secret_fields import protect_secrets
 from etl_core.control.tenants import find_tenant
 from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.tenant import IntegrationRow
@@ -42,10 +42,12 @@ async def add_integration(
     config: dict[str, Any],
     actor: Actor,
     max_runs: int | EllipsisType | None = ...,
+    seen_by_others: bool = True,
 ) -> IntegrationRow:
     """A new integration of a tenant, its configuration checked by its connector's model.
 
     `max_runs` is how many runs it may have at once, None for no limit; not given, its connector decides.
+    `seen_by_others`: as `protect_secrets`.
 
     Raises:
         InvalidInput: the name, the type, an unknown or wrong field, a secret in clear (never told), a limit.
@@ -55,7 +57,8 @@ async def add_integration(
         name = clean_name(name, "integration")
     except ValueError as error:
         raise InvalidInput(str(error)) from None
-    refuse_secrets_in_clear(integration_type, config)  # first: a model's own message may repeat a value
+    # First: a model's own message may repeat a value.
+    config = protect_secrets(integration_type, config, seen_by_others=seen_by_others)
     config = check_config(integration_type, config)
     if isinstance(max_runs, EllipsisType):
         max_runs = default_max_runs(integration_type)
@@ -89,9 +92,17 @@ async def add_integration(
 
 
 async def change_config(
-    conn: Connection, *, tenant: str, name: str, config: dict[str, Any], actor: Actor
+    conn: Connection,
+    *,
+    tenant: str,
+    name: str,
+    config: dict[str, Any],
+    actor: Actor,
+    seen_by_others: bool = True,
 ) -> IntegrationRow:
     """Gives an integration another configuration; runs that have begun go on with the old one.
+
+    `seen_by_others`: as `protect_secrets`.
 
     Raises:
         NotFound: no such tenant or integration. InvalidInput: an unknown or wrong field, a secret in clear.
@@ -99,7 +110,7 @@ async def change_config(
     found = [row for row in await list_integrations(conn, tenant=tenant) if row.name == name]
     if not found:
         raise NotFound(f"{tenant} has no integration {name!r}; `etl-tui integrations list` shows all")
-    refuse_secrets_in_clear(found[0].type, config)
+    config = protect_secrets(found[0].type, config, seen_by_others=seen_by_others)
     config = check_config(found[0].type, config)
     async with conn.transaction():
         await _integrations.change_config(conn, tenant=tenant, integration_name=name, config=config)

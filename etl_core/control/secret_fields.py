@@ -1,4 +1,4 @@
-"""Refuses a configuration that holds a secret itself: the database keeps references to secrets only."""
+"""No configuration holds a secret in clear: it is encrypted where there is a key, and refused elsewhere."""
 
 from __future__ import annotations
 
@@ -9,10 +9,43 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from etl_core.connectors_registry import find_connector
 from etl_core.errors import InvalidInput
-from etl_core.rules.secrets import secrets_in_clear
+from etl_core.rules.secrets import seal_secrets, secrets_in_clear
+from etl_core.secret_box import open_box
+from etl_core.secret_values import remember_secret
 
 
-def refuse_secrets_in_clear(integration_type: str, config: Mapping[str, Any]) -> None:
+def protect_secrets(
+    integration_type: str, config: Mapping[str, Any], *, seen_by_others: bool = False
+) -> dict[str, Any]:
+    """The configuration as it may be stored: a secret in a field for secrets becomes `encrypted:...`.
+
+    Only with ETL_SECRET_KEY; without it, and elsewhere in the configuration, a secret in clear is refused.
+
+    Args:
+        seen_by_others: it was given on a command line, which everyone on the machine can read: what is in
+            clear there is refused, key or not.
+
+    Raises:
+        InvalidInput: naming each place and never a value; no such type; no key in ETL_SECRET_KEY.
+    """
+    fields = secret_fields(find_connector(integration_type).Config)
+    box = open_box()
+    if seen_by_others or box is None:
+        refuse_secrets_in_clear(integration_type, config, has_key=box is not None)
+        return dict(config)
+
+    def seal(secret: str) -> str:
+        remember_secret(secret)
+        return box.seal(secret)
+
+    protected = seal_secrets(config, fields, seal)
+    refuse_secrets_in_clear(integration_type, protected, has_key=True)
+    return protected
+
+
+def refuse_secrets_in_clear(
+    integration_type: str, config: Mapping[str, Any], *, has_key: bool = False
+) -> None:
     """Checks the fields that the connector types as secret, those whose name says so, URLs and token shapes.
 
     Raises:
@@ -21,8 +54,14 @@ def refuse_secrets_in_clear(integration_type: str, config: Mapping[str, Any]) ->
     found = secrets_in_clear(config, secret_fields(find_connector(integration_type).Config))
     if found:
         places = ", ".join(f"{place.path} ({place.because})" for place in found)
+        otherwise = (
+            "or give the configuration as @FILE, to be kept encrypted: a command line is seen by others"
+            if has_key
+            else "or set ETL_SECRET_KEY, and it is kept encrypted (docs/secrets.md)"
+        )
         raise InvalidInput(
-            f"config of type {integration_type}: in clear: {places}; give a reference, env:NAME or file:/path"
+            f"config of type {integration_type}: in clear: {places}; give a reference, env:NAME, file:/path "
+            f"or keyring:SERVICE/NAME, {otherwise}"
         )
 
 

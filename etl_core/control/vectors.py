@@ -249,7 +249,8 @@ def _check(settings: VectorSettings) -> None:
         raise InvalidInput("columns to vectorize: one or more, each once")
     if secrets_in_clear({"url": settings.url, "api_key": settings.api_key}):
         raise InvalidInput("the key of the endpoint is in clear; give a reference, env:NAME or file:/path")
-    if settings.api_key is not None and not parse_reference(settings.api_key):
+    reference = parse_reference(settings.api_key) if settings.api_key is not None else None
+    if settings.api_key is not None and (reference is None or reference.kind not in ("env", "file")):
         raise InvalidInput("the key of the endpoint is no reference: env:NAME or file:/path")
     if settings.provider == "local":
         _check_local(settings)

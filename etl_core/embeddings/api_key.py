@@ -18,7 +18,7 @@ def read_api_key(reference: str | None) -> str | None:
     if reference is None:
         return None
     parsed = parse_reference(reference)
-    if parsed is None:
+    if parsed is None or parsed.kind not in ("env", "file"):
         raise Unauthorised("the key of the embedding endpoint is no reference: give env:NAME or file:/path")
     named = f"key of the embedding endpoint, {parsed.kind}:{parsed.target}"
     if parsed.kind == "env":

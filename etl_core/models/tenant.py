@@ -20,7 +20,7 @@ class TenantRow(BaseModel):
 
 
 class IntegrationRow(BaseModel):
-    """An integration; `config` holds secrets only as references (`env:NAME`, `file:/path`)."""
+    """An integration; `config` holds secrets only as references (`env:NAME`, ...) or encrypted."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -28,6 +28,6 @@ class IntegrationTrial(BaseModel):
     host: str
     """Where it was tried."""
     secrets: list[str]
-    """The references in its configuration, such as `env:GH_TOKEN`; they were read on `host`."""
+    """The references in its configuration, such as `env:GH_TOKEN` or `encrypted`, as read on `host`."""
     outcome: Outcome
     findings: list[Finding]

@@ -1,7 +1,7 @@
 """A configuration holds secrets as references only. Pure functions: nothing is resolved or read here.
 
-A reference is `env:NAME`, `file:/path`, `keyring:SERVICE/NAME`, or the secret itself as our keys open it,
-`encrypted:TOKEN`. What must be one: a field that the connector types as secret, a
+A reference is `env:NAME`, `file:/path`, `keyring:SERVICE/NAME`, or the secret itself as only our keys open
+it, `encrypted:TOKEN`. What must be one: a field that the connector types as secret, a
 field whose name says so, a URL that carries a password, and text in the shape of a well-known token. No
 message of this module ever repeats a value.
 """
@@ -61,7 +61,7 @@ _KINDS: Mapping[str, ReferenceKind] = {
 
 
 class Reference(NamedTuple):
-    """Where a secret is kept: a variable's name, a file's absolute path, SERVICE/NAME, or a token."""
+    """Where a secret is kept: a variable's name, a file's absolute path, SERVICE/NAME, or its cipher."""
 
     kind: ReferenceKind
     target: str
@@ -158,9 +158,8 @@ def seal_secrets(
 
 def passwords_in(url: str) -> list[str]:
     """The passwords of the URLs in a text, as they are written."""
-    return [
-        login.rpartition("@")[0].partition("://")[2].partition(":")[2] for login in _URL_LOGIN.findall(url)
-    ]
+    logins = [found.rpartition("@")[0].partition("://")[2] for found in _URL_LOGIN.findall(url)]
+    return [login.partition(":")[2] for login in logins]
 
 
 def _walk(

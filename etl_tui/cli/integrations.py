@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 A new integration of a tenant, checked by its connector. A secret is given as a reference only and read where
-the job runs: env:NAME (an environment variable of the worker) or file:/path (a file on the worker's machine).
-One in clear is refused. Give it to a job with `etl-tui jobs settings JOB --integration NAME`, or make a job
-on it with `etl-tui jobs add`."""
+the job runs: env:NAME (an environment variable of the worker), file:/path (a file on the worker's machine) or
+keyring:SERVICE/NAME. One in clear is refused; in an @FILE it is kept encrypted where ETL_SECRET_KEY
+is set. Give it to a job with `etl-tui jobs settings JOB --integration NAME`, or make a job on it with
+`etl-tui jobs add`."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -132,6 +133,7 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
             integration_type=arguments.type,
             config=config,
             actor=Actor.current(),
+            seen_by_others=_is_seen(arguments.config),
             **limit,
         )
     if context.output.json:
@@ -157,7 +159,7 @@ async def set_config(arguments: argparse.Namespace, context: Context) -> int:
     config = read_config(arguments.config) if arguments.config is not None else None
     async with context.connection() as conn, conn.transaction():
         if config is not None:
-            row = await change_config(conn, config=config, **which)
+            row = await change_config(conn, config=config, seen_by_others=_is_seen(arguments.config), **which)
         if arguments.schema_mode is not None or destination is not None:
             if destination is not None:
                 which["destination_url"] = None if destination == "none" else destination
@@ -168,6 +170,11 @@ async def set_config(arguments: argparse.Namespace, context: Context) -> int:
         told = "its new configuration" if config is not None else "been changed"
         context.output.line(f"integration {row.tenant}/{row.name} has {told}")
     return ExitCode.DONE
+
+
+def _is_seen(argument: str) -> bool:
+    """Whether everyone on the machine can read what `--config` gives: arguments are, a file need not be."""
+    return not argument.startswith("@")
 
 
 def read_config(argument: str) -> dict[str, Any]:

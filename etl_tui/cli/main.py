@@ -27,6 +27,7 @@ from etl_tui.cli import (
     queues,
     rejects,
     runs,
+    secrets,
     tenants,
     vectors,
     windows,
@@ -46,6 +47,7 @@ _GROUPS = (
     tenants,
     integrations,
     connectors,
+    secrets,
     pauses,
     limits,
     windows,
@@ -67,6 +69,7 @@ a job is named by its id or by TENANT/JOB_NAME; from nothing to a first run:
 environment:
   ETL_DATABASE_URL   PostgreSQL 15 or newer; unset: an embedded server of this user
   ETL_AMQP_URL       RabbitMQ; unset: PostgreSQL carries the queues too
+  ETL_SECRET_KEY     keeps secrets of configurations encrypted (docs/secrets.md)
   ETL_TENANT         show only this tenant's jobs
   ETL_CONFIG         a TOML file with the same settings in lower case, without ETL_
 

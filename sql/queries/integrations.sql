@@ -34,6 +34,10 @@ FROM tenants AS t
 WHERE i.tenant_id = t.id AND t.name = :tenant AND i.name = :integration_name
 RETURNING i.id;
 
+-- name: lock_configs()!
+-- Nobody changes a configuration until the transaction ends; they may be read.
+LOCK TABLE integrations IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: change_loading(integration_id, schema_mode, destination_url)!
 -- How an integration takes new fields, and where its rows go (null: the state's own database).
 UPDATE integrations
