@@ -134,8 +134,9 @@ async def test_a_wait_can_be_cancelled(workers: list[PostgresBudgets]) -> None:
 async def test_processes_and_one_that_is_killed(database_url: str) -> None:
     """What the killed one held is lost, and the limit is not passed."""
     program = [sys.executable, "-m", "tests.workers.spending", database_url, "600"]
-    processes = [await asyncio.create_subprocess_exec(*program, stdout=PIPE) for _ in range(3)]
-    killed = processes[0]
+    killed = await asyncio.create_subprocess_exec(*program, "held", stdin=PIPE, stdout=PIPE)
+    others = [await asyncio.create_subprocess_exec(*program, stdout=PIPE) for _ in range(2)]
+    processes = [killed, *others]
     assert killed.stdout is not None
     counted = len(await killed.stdout.readline())
     killed.kill()
