@@ -30,6 +30,7 @@ from etl_core.budgets import Budget as Budget  # noqa: PLC0414 - connectors find
 from etl_core.budgets import Budgets as Budgets  # noqa: PLC0414
 from etl_core.budgets import ProcessBudgets
 from etl_core.errors import SourceError
+from etl_core.run_log import RunLog, Unheard
 
 Record = Mapping[str, Any]
 """One extracted record: field name -> JSON value (str, int, float, bool, None, list, dict).
@@ -185,6 +186,8 @@ class ExtractContext:
     connector may do more."""
     budgets: Budgets = field(default_factory=ProcessBudgets)
     """The worker's; use `budget`."""
+    log: RunLog = field(default_factory=Unheard)
+    """The run's: what people should read of it (`etl-tui runs log`)."""
 
     def budget(self, credential: str, resource: str, *, capacity: int, per: timedelta) -> Budget:
         """The budget of a credential for a resource of its source (`github graphql`, `jira example.org`).

@@ -36,6 +36,7 @@ from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
 from workers.run_loader import RunLoader
+from workers.run_log import RunLogs
 from workers.set_aside import set_batch_aside
 from workers.transform import TypedRows
 from workers.work import Held
@@ -67,12 +68,14 @@ class Execution:
         progress: Progress | None = None,
         ends: CleanEnds | None = None,
         budgets: Budgets | None = None,
+        logs: RunLogs | None = None,
     ) -> None:
         """`carries`: the worker transforms and loads, too. `rings` wake others for what is not carried.
 
-        `progress`, `ends` and `budgets` are shared by the runs of a worker.
+        `progress`, `ends`, `budgets` and `logs` are shared by the runs of a worker.
         """
         self._budgets = budgets
+        self._logs = logs or RunLogs(pool)
         self._progress = progress or Progress(pool)
         self._ends = ends
         self._pool = pool
@@ -115,7 +118,10 @@ class Execution:
         ):
             log.info("run claimed", trigger=self._run.trigger, lease=self._run.lease)
             try:
-                end = await self._attempt()
+                try:
+                    end = await self._attempt()
+                finally:
+                    await self._logs.close(self._run.id)
             except Fenced as fenced:
                 log.warning("fenced: nothing more is written", reason=str(fenced))
                 await final_retries.on(PASSING)(self._let_go)
@@ -146,7 +152,13 @@ class Execution:
         )
         connector = replaying(self._pool, run, self._worker_id, connector)
         extractor = Extractor(
-            self._pool, run, self._worker_id, connector, carries=self._carries, budgets=self._budgets
+            self._pool,
+            run,
+            self._worker_id,
+            connector,
+            carries=self._carries,
+            budgets=self._budgets,
+            run_log=self._logs.of(run.id),
         )
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()

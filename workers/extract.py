@@ -15,6 +15,7 @@ import structlog
 from etl_core.connector import Budgets, Connector, ExtractContext, Page, PartitionState, Stream
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
 from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.run_log import RunLog, Unheard
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -64,9 +65,11 @@ class Extractor:
         *,
         carries: bool = True,
         budgets: Budgets | None = None,
+        run_log: RunLog | None = None,
     ) -> None:
         """`carries`: this worker transforms and loads, too, so it may carry its batches on."""
         self._budgets = budgets or PostgresBudgets(pool)
+        self._log = run_log or Unheard()
         self._pool = pool
         self._run = run
         self._worker_id = worker_id
@@ -109,6 +112,7 @@ class Extractor:
             options=self._run.options,
             only=self._only,
             budgets=self._budgets,
+            log=self._log,
         )
 
     async def batches(self) -> AsyncGenerator[Batch, None]:

@@ -36,6 +36,7 @@ from workers.lease_watch import watch_leases
 from workers.loader import destination
 from workers.progress import Progress
 from workers.rings import Rings
+from workers.run_log import RunLogs
 from workers.stage_loop import StageLoop
 from workers.vectorize.loop import serve_vectorizing
 from workers.work import Work
@@ -164,6 +165,7 @@ class Worker:
         self._rings = rings
         self._progress = Progress(pool)
         self._ends = CleanEnds(pool, worker_id)
+        self._logs = RunLogs(pool)
         self._batch_memory = ByteBudget(most_batches=slots)
         self._budgets = PostgresBudgets(pool)
         self._id = worker_id
@@ -188,6 +190,7 @@ class Worker:
         ended = asyncio.create_task(_first(self._stop.wait(), self._lost.wait()))
         watch = asyncio.create_task(watch_leases(self._pool, self._id, self._loops), name="lease watch")
         telling = asyncio.create_task(self._progress.tell_for_ever(), name="progress")
+        logging = asyncio.create_task(self._logs.tell_for_ever(), name="run logs")
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in self._loops:
@@ -201,6 +204,7 @@ class Worker:
             ended.cancel()
             watch.cancel()
             telling.cancel()
+            logging.cancel()
             if self._lost.is_set():
                 log.error("taken for lost: what this worker held belongs to others", worker=self._id)
                 await self._drop()
@@ -223,6 +227,7 @@ class Worker:
                 progress=self._progress,
                 ends=self._ends,
                 budgets=self._budgets,
+                logs=self._logs,
             )
             for run in runs
         ]

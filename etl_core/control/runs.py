@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from etl_core.errors import NotFound
-from etl_core.models.run import RunDetails, RunRow, StageProgress
+from etl_core.models.run import LogLine, RunDetails, RunRow, StageProgress
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
 _progress = load("progress")
+_run_logs = load("run_logs")
 _runs = load("runs")
 
 
@@ -34,6 +35,14 @@ async def describe_run(conn: Connection, run_id: int) -> RunDetails:
         StageProgress.model_validate(dict(row)) async for row in _progress.list_progress(conn, run_id=run_id)
     ]
     return RunDetails(**run.model_dump(), progress=progress)
+
+
+async def read_log(conn: Connection, run_id: int, *, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+    """The lines of a run's log behind line `after`, in their order."""
+    return [
+        LogLine.model_validate(dict(row))
+        async for row in _run_logs.list_lines(conn, run_id=run_id, after=after, at_most=limit)
+    ]
 
 
 async def list_runs(conn: Connection, job_id: int, *, limit: int = 20) -> list[RunRow]:

@@ -34,6 +34,19 @@ class StageProgress(BaseModel):
     """Since the stage began with it; None in its first moment."""
 
 
+class LogLine(BaseModel):
+    """A line of a run's log, as `runs log` prints it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    """Counts up within a run; not without gaps."""
+    at: datetime
+    level: str
+    """debug, info, warning or error."""
+    message: str
+
+
 class RunRow(BaseModel):
     """A run as `runs list`, `jobs run --wait` and the screens print it; times are aware, rows are counts."""
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode, InvalidInput, NotFound
+from etl_tui.cli import run_log
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count
 
@@ -22,7 +23,7 @@ MOST_RUNS = 10_000
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `runs list|show`."""
+    """Adds `runs list|show|log`."""
     group = add_group(subparsers, "runs", "list and show the runs of a job")
     listing = add_command(
         group,
@@ -37,6 +38,7 @@ def register(subparsers: Subparsers) -> None:
         group, "show", show_one, summary="one run with its counts", example="etl-tui runs show 5120"
     )
     show.add_argument("run", metavar="RUN", help="its number")
+    run_log.register(group)
 
 
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:

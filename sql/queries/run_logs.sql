@@ -1,0 +1,17 @@
+-- What runs tell of themselves, line by line.
+
+-- name: add_lines(run_ids, levels, messages)!
+-- Lines of several runs in their order; those of runs that are gone are dropped.
+INSERT INTO run_logs (run_id, level, message)
+SELECT l.run_id, l.level, l.message
+FROM unnest(:run_ids::bigint [], :levels::text [], :messages::text [])
+    WITH ORDINALITY AS l (run_id, level, message, place)
+WHERE EXISTS (SELECT FROM job_runs AS r WHERE r.id = l.run_id)
+ORDER BY l.place;
+
+-- name: list_lines(run_id, after, at_most)
+-- The lines of a run behind a line (0: all), in their order.
+SELECT id, at, level, message FROM run_logs
+WHERE run_id = :run_id AND id > :after
+ORDER BY id
+LIMIT :at_most;
