@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from etl_core.connector import ColumnType
+from etl_core.connector import ColumnType, Verbatim
 
 Staged = str | int | bool | None
 Coercer = Callable[[Any], Staged]
@@ -65,6 +65,8 @@ def bigint(value: Any) -> Staged:
 
 def numeric(value: Any) -> Staged:
     """A decimal number of any size PostgreSQL holds, exactly as written. NaN and infinity are refused."""
+    if type(value) is Verbatim:
+        return str(value)
     if isinstance(value, bool):
         raise ValueError("not a number")  # noqa: TRY004 - one error for all that does not fit
     if isinstance(value, float):
@@ -103,6 +105,8 @@ def timestamptz(value: Any) -> Staged:
 
     Finer fractions are cut off. Returned in UTC, `2024-05-01T12:00:00+00:00`.
     """
+    if type(value) is Verbatim:
+        return str(value)
     if isinstance(value, str) and _TIME.fullmatch(value := value.strip()):
         moment = datetime.fromisoformat(value)
         if len(value) == 20 and moment.tzinfo is UTC:  # 2024-05-01T12:00:00Z says it all
@@ -122,6 +126,8 @@ def timestamptz(value: Any) -> Staged:
 
 def calendar_date(value: Any) -> Staged:
     """`YYYY-MM-DD`, or a time of exactly midnight, whose date it is."""
+    if type(value) is Verbatim:
+        return str(value)
     if isinstance(value, str):
         value = value.strip()
         value = date.fromisoformat(value) if _DATE.fullmatch(value) else datetime.fromisoformat(value)
@@ -145,6 +151,8 @@ def uuid(value: Any) -> Staged:
 
 def jsonb(value: Any) -> Staged:
     """Any JSON value (a str is a JSON string, never parsed); no NUL and no lone surrogate anywhere in it."""
+    if type(value) is Verbatim:
+        return str(value)
     staged = msgspec.json.encode(value, enc_hook=as_json).decode()
     if "\\u0000" in staged and _ESCAPED_NUL.search(staged):
         raise ValueError("NUL")

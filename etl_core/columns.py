@@ -17,9 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from etl_core.coercion import BIGINT_MAX, BIGINT_MIN, NOT_COERCIBLE, Staged, as_json
-from etl_core.connector import ColumnType
+from etl_core.connector import ColumnType, Verbatim
 
 _NONE = type(None)
+_AS_TEXT: Final = frozenset({ColumnType.NUMERIC, ColumnType.TIMESTAMPTZ, ColumnType.DATE, ColumnType.JSONB})
+"""What may come as PostgreSQL writes it."""
 _encode = msgspec.json.Encoder(enc_hook=as_json).encode
 
 
@@ -40,6 +42,8 @@ def coerced_at_once(type_: ColumnType, values: Sequence[Any]) -> Sequence[Staged
 
 def _coerced(type_: ColumnType, values: Sequence[Any], kinds: set[type]) -> Sequence[Staged] | None:
     """Of values without None; `kinds` are the types they have."""
+    if kinds == {Verbatim}:
+        return list(map(str, values)) if type_ in _AS_TEXT else None
     try:
         return _AT_ONCE[type_](values, kinds)
     except NOT_COERCIBLE:

@@ -124,6 +124,16 @@ class ColumnType(StrEnum):
     JSONB = "jsonb"
 
 
+class Verbatim(str):
+    """A numeric, timestamptz, date or jsonb as PostgreSQL writes it, which `transform` may give for one.
+
+    It is loaded as it stands, for the destination to read: NaN, infinity, years before Christ and numbers of
+    any length in JSON arrive as they were. What the destination cannot read is rejected alone.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A field of a stream as it stands in the destination."""
@@ -244,9 +254,13 @@ class Page:
     their rows are marked deleted, and those of their children (`Stream.parent`). A key that the table does
     not have is no row, and a later record brings its row back. Such a page has a checkpoint."""
 
+    seen: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    """Stream -> keys (column -> value) of records that are there and were not read: a walk of a
+    `full_refresh` stream has met them, and no row is made or changed. Such a page has a checkpoint."""
+
     def __post_init__(self) -> None:
-        if (self.whole_of or self.deleted) and not self.checkpoint:
-            raise ValueError("a page that tells what is gone has a checkpoint, too")
+        if (self.whole_of or self.deleted or self.seen) and not self.checkpoint:
+            raise ValueError("a page that tells what is gone, or there, has a checkpoint, too")
         alone = [f.stream for f in self.checkpoint if f.covers]
         if any(sum(f.stream == stream for f in self.checkpoint) > 1 for stream in alone):
             raise ValueError("a fragment with `covers` is the only one of its stream in its page")

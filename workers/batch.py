@@ -22,8 +22,8 @@ class Batch:
     """Bytes of its records as JSON, uncompressed: what it takes of the memory."""
     fragments: Sequence[Mapping[str, Any]]
     """[{stream, partition, bookmark, resume, version}]: the checkpoint once it is loaded; `covers`,
-    `whole_of` and `deleted` say what else the page knows to be gone, `begins_anew` that a walk was begun
-    again.
+    `whole_of` and `deleted` say what else the page knows to be gone, `seen` what is there and was not read,
+    `begins_anew` that a walk was begun again.
     """
     stored_at: datetime
     """Postgres's clock: `_extracted_at` of its rows."""

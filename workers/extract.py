@@ -183,6 +183,8 @@ class Extractor:
             fragments[0]["whole_of"] = {stream: list(of) for stream, of in page.whole_of.items()}
         if page.deleted:
             fragments[0]["deleted"] = {stream: list(keys) for stream, keys in page.deleted.items()}
+        if page.seen:
+            fragments[0]["seen"] = {stream: list(keys) for stream, keys in page.seen.items()}
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
         self._seq = seq
         self._streams = None

@@ -66,6 +66,10 @@ class Destination:
             assert name in streams, f"records of stream {name!r}, which discover did not name"
             self.records += len(records)
             keys[name] = {self._merge(connector, streams[name], record) for record in records}
+        for name, seen in page.seen.items():
+            keys.setdefault(name, set()).update(
+                tuple(e[column] for column in streams[name].key) for e in seen
+            )
         self.rejects += page.rejects
         self.failures += page.failures
         for fragment in page.checkpoint:
@@ -185,5 +189,9 @@ def _uncovered(covers: Covers, seen: set[Any]) -> Callable[[Any, Record], bool]:
 
 
 def _is_named(gone: Sequence[Record], key: Sequence[str]) -> Callable[[Any, Record], bool]:
-    named = {tuple(each[column] for column in key) for each in gone}
+    named = {_key(each, key) for each in gone}
     return lambda found, _: found in named
+
+
+def _key(record: Record, key: Sequence[str]) -> Any:
+    return tuple(record[column] for column in key)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_core.coercion import COERCERS
-from etl_core.connector import Column, ColumnType, Record, Stream
+from etl_core.columns import coerced_at_once
+from etl_core.connector import Column, ColumnType, Record, Stream, Verbatim
 from etl_core.errors import BadRecord
 from workers.payload import decode, encode
 from workers.transform import MAX_KEY_BYTES, Reject, TypedRows, transform_records
@@ -117,6 +118,22 @@ DOES_NOT: list[tuple[ColumnType, Any]] = [
 def test_what_fits(type_: ColumnType, value: Any, staged: Any) -> None:
     result = one(type_, value)
     assert (result.rows, result.rejects) == ([(staged,)], [])
+
+
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [
+        (T.NUMERIC, "NaN"),
+        (T.TIMESTAMPTZ, "infinity"),
+        (T.DATE, "0044-03-15 BC"),
+        (T.JSONB, '{"a": 1.10}'),
+    ],
+)
+def test_what_postgresql_wrote_is_staged_as_it_stands(type_: ColumnType, text: str) -> None:
+    assert one(type_, Verbatim(text)).rows == [(text,)]
+    staged = coerced_at_once(type_, [Verbatim(text), None])
+    for value in (staged[0] if staged else None, COERCERS[type_](Verbatim(text))):
+        assert (value, type(value)) == (text, str)
 
 
 @pytest.mark.parametrize(("type_", "value"), DOES_NOT)

@@ -20,7 +20,7 @@ from etl_core.store.queries import load
 from workers.loader import walk_statements as statements
 from workers.loader.piecewise import REFUSALS
 from workers.loader.target import TargetTable
-from workers.transform import Row, TypedRows
+from workers.transform import Row, TypedRows, key_of
 
 MOST_GONE: Final = 0.5
 """A person must allow the deletion of a larger share of a table's rows."""
@@ -37,6 +37,8 @@ class Step:
     table: TargetTable
     fragments: Sequence[Fragment]
     rows: TypedRows | None
+    seen: Sequence[Row] = ()
+    """Keys that were met and of which no record was read."""
 
     @property
     def completes(self) -> bool:
@@ -51,10 +53,10 @@ class Step:
 
     @property
     def keys(self) -> list[Row]:
-        """Also of records that were rejected: they are in the source."""
+        """Also of records that were rejected, or not read: they are in the source."""
         if self.rows is None:
-            return []
-        return [self.rows.key(at) for at in range(len(self.rows))] + self.rows.rejected_keys
+            return list(self.seen)
+        return [self.rows.key(at) for at in range(len(self.rows))] + self.rows.rejected_keys + [*self.seen]
 
 
 def steps_of(
@@ -65,13 +67,20 @@ def steps_of(
     """The steps of a batch, in the order of their streams: locks are taken in this order."""
     rows = {table.stream.name: each for table, each in typed}
     behind: dict[str, list[Fragment]] = {}
+    seen: dict[str, Sequence[Mapping[str, Any]]] = {}
     for fragment in fragments:
         behind.setdefault(fragment["stream"], []).append(fragment)
+        seen |= fragment.get("seen", {})
     return [
-        Step(tables[name], behind.get(name, ()), rows.get(name))
-        for name in sorted({*rows, *behind})
+        Step(tables[name], behind.get(name, ()), rows.get(name), _keys_of(tables[name], seen.get(name, ())))
+        for name in sorted({*rows, *behind, *seen})
         if name in tables and tables[name].stream.full_refresh and tables[name].key
     ]
+
+
+def _keys_of(table: TargetTable, seen: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """A key that is none of the table's (another type) is in no row."""
+    return [key for each in seen if (key := key_of(table.stream, each)) is not None]
 
 
 async def hold(conn: Connection, job_id: int, steps: Sequence[Step]) -> None:

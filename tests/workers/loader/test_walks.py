@@ -73,6 +73,15 @@ async def test_what_a_walk_did_not_see_is_deleted_at_its_end(walks: Walks) -> No
     assert await walks.db.fetchval("SELECT count(*) FROM stream_walks") == 0
 
 
+async def test_a_key_that_was_only_met_keeps_its_row_and_makes_none(walks: Walks) -> None:
+    await walks.page(things(1, 2, 3), behind(None))
+    assert await walks.page(things(1), behind(1)) == {"unchanged": 1}
+    met = {"things": [{"id": "3.0"}, {"id": 9}, {"id": "no number"}]}
+    assert await walks.page([], {**behind(2), "seen": met}) == {}
+    assert await walks.page([], behind(None)) == {"deleted": 1}
+    assert await walks.live() == [1, 3]
+
+
 async def test_a_walk_that_was_broken_off_goes_on_in_the_next_run(worker: Hand, walks: Walks) -> None:
     await walks.page(things(1, 2, 3, 4, 5))
     await walks.page(things(1, 2), behind(1))
