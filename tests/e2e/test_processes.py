@@ -26,6 +26,7 @@ from tests.e2e.running import (
     until_ended,
 )
 from tests.support.jobs import PERSON, eventually, make_job, one
+from tests.support.places import place
 from tests.support.rabbitmq import ForeignRabbitMQ, RabbitMQ
 
 RUN = "SELECT * FROM job_runs WHERE id = $1"
@@ -159,8 +160,8 @@ async def test_the_broker_restarts_under_them(
 
 @pytest.fixture
 async def own_server() -> AsyncIterator[Path]:
-    """The folder of a server of its own that can be restarted; under /tmp, for root's must get in."""
-    folder = Path(tempfile.mkdtemp(prefix="etl-restart-", dir="/tmp"))
+    """The folder of a server of its own that can be restarted, where root's gets in."""
+    folder = Path(tempfile.mkdtemp(prefix="etl-restart-", dir=place()))
     folder.chmod(0o755)
     yield folder
     with suppress(Exception):

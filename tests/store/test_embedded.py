@@ -18,6 +18,7 @@ import pytest
 from etl_core.errors import Unreachable
 from etl_core.store import embedded
 from etl_core.store.embedded import postmaster, programs
+from tests.support.places import place
 from tests.support.skips import NOT_ROOT
 
 OWNER = """
@@ -32,8 +33,8 @@ sys.stdin.read()
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder for a server, right under /tmp (pytest's own is closed to the server's user, for root)."""
-    made = tempfile.mkdtemp(prefix="etl-test-embedded-", dir="/tmp")
+    """A folder for a server, in a place of ours (pytest's own is closed to the server's user, for root)."""
+    made = tempfile.mkdtemp(prefix="etl-test-embedded-", dir=place())
     base = Path(made).resolve()
     base.chmod(0o755)
     yield base / "postgres"

@@ -23,6 +23,7 @@ import asyncpg
 import pytest
 
 from etl_core.store import database, embedded
+from tests.support.places import place
 
 if TYPE_CHECKING:
     from tests.support.postgres15 import Postgres15
@@ -57,10 +58,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _run_folder(config: pytest.Config) -> Path:
-    """The folder of this run, made on first use; right under /tmp, for root's server must get into it."""
+    """The folder of this run, made on first use where root's server can get into it."""
     if _FOLDER not in config.stash:
         _clear_killed_runs()
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place()))
         folder.chmod(0o755)
         config.stash[_ALIVE] = _hold(folder)
         config.stash[_FOLDER] = folder
@@ -83,7 +84,7 @@ def _hold(folder: Path) -> int:
 
 
 def _clear_killed_runs() -> None:
-    for folder in Path("/tmp").glob(f"{_PREFIX}*"):
+    for folder in Path(place()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # alive, or cleared by another run meanwhile
             if time.time() - folder.stat().st_mtime < _FRESH:
                 continue

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.places import place
 from tests.support.skips import POSTGRES15_MISSING
 
 _PLACES = ("/usr/lib/postgresql/15/bin", "/usr/pgsql-15/bin", "/opt/homebrew/opt/postgresql@15/bin")
@@ -33,11 +34,11 @@ class Postgres15(NamedTuple):
 
 @contextlib.contextmanager
 def start_postgres15() -> Iterator[Postgres15]:
-    """Makes a cluster under /tmp, runs it, removes it. As root it runs as `nobody`: initdb refuses root."""
+    """Makes a cluster, runs it, removes it. As root it runs as `nobody`: initdb refuses root."""
     programs = next((Path(place) for place in _PLACES if (Path(place) / "initdb").exists()), None)
     if programs is None:
         pytest.skip(POSTGRES15_MISSING)
-    folder = Path(tempfile.mkdtemp(prefix="etl-pg15-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="etl-pg15-", dir=place()))
     run: dict[str, Any] = {
         "cwd": folder,
         "stdin": subprocess.DEVNULL,

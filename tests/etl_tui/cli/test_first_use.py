@@ -12,12 +12,13 @@ import pytest
 from etl_core.store import embedded
 from etl_core.store.embedded import server
 from tests.etl_tui.cli.conftest import Cli
+from tests.support.places import place
 
 
 @pytest.fixture
 def default_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place of its own for the embedded server, right under /tmp so that root's server gets into it."""
-    folder = Path(tempfile.mkdtemp(prefix="etl-first-use-", dir="/tmp"))
+    """A place of its own for the embedded server, so that root's server gets into it."""
+    folder = Path(tempfile.mkdtemp(prefix="etl-first-use-", dir=place()))
     folder.chmod(0o755)
     monkeypatch.setattr(server, "default_folder", lambda: folder / "postgres")
     yield folder / "postgres"
