@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from tests.simulators.faults import Faults
-from tests.simulators.github.access import TOKEN
-from tests.simulators.github.changing import change
-from tests.simulators.github.faults import SURVIVABLE
-from tests.simulators.github.making import Size, make_world
-from tests.simulators.github.simulator import GitHubSimulator
-from tests.simulators.serve import main
+from ..faults import Faults
+from ..serve import main
+from .access import TOKEN
+from .changing import change
+from .faults import SURVIVABLE
+from .making import Size, make_world
+from .simulator import GitHubSimulator
 
 _TICK = 0.5
 """Seconds."""

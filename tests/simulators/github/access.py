@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import jwt
 from aiohttp import web
 
-from tests.simulators.github.limits import Limits
+from .limits import Limits
 
 TOKEN = "ghp_simulated00000000000000000000000000"
 APP_ID = 4711

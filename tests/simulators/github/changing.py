@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from tests.simulators.github.world import Thing, World, at
+from .world import Thing, World, at
 
 Change = Callable[[World, Thing], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulators.faults import COMMON, Fault
+from ..faults import COMMON, Fault
 
 PRIMARY_LIMIT = Fault("primary limit", special=True)
 """Nothing is left of the hour: GraphQL says so with 200, REST with 403."""

@@ -19,9 +19,9 @@ from graphql import (
     validate,
 )
 
-from tests.simulators.github.cost import Cost, Refusal, cost_of
-from tests.simulators.github.paging import by_offset, connection
-from tests.simulators.github.world import Thing, World, reachable
+from .cost import Cost, Refusal, cost_of
+from .paging import by_offset, connection
+from .world import Thing, World, reachable
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def _checked(query: str) -> tuple[DocumentNode | None, tuple[dict[str, Any], ...
 @lru_cache(maxsize=1)
 def schema() -> GraphQLSchema:
     """The simulated part of GitHub's schema, with resolvers."""
-    text = files("tests.simulators.github").joinpath("schema.graphql").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
     made = build_schema(text)
     for (type_name, field), resolver in _RESOLVERS.items():
         type_: Any = made.type_map[type_name]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulators.github.world import at_epoch
+from .world import at_epoch
 
 
 @dataclass(slots=True)

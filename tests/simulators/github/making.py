@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tests.simulators.github.world import Thing, World, at
+from .world import Thing, World, at
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.simulators.github.access import INSTALLATION, WHO
-from tests.simulators.github.world import Thing, at_epoch
+from .access import INSTALLATION, WHO
+from .world import Thing, at_epoch
 
 if TYPE_CHECKING:
-    from tests.simulators.github.simulator import GitHubSimulator
+    from .simulator import GitHubSimulator
 
 _MOST_FOUND = 1_000
 """What a listing with search parameters gives in all."""

@@ -11,17 +11,17 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.faults import Faults, fault_of, faulty
-from tests.simulators.github import faults as kinds
-from tests.simulators.github import graphql_api
-from tests.simulators.github.access import WHO, Access
-from tests.simulators.github.changing import change
-from tests.simulators.github.cost import Cost
-from tests.simulators.github.limits import Limit
-from tests.simulators.github.making import make_world
-from tests.simulators.github.rest_api import Rest
-from tests.simulators.github.world import World
-from tests.simulators.serve import serving
+from ..faults import Faults, fault_of, faulty
+from ..serve import serving
+from . import faults as kinds
+from . import graphql_api
+from .access import WHO, Access
+from .changing import change
+from .cost import Cost
+from .limits import Limit
+from .making import make_world
+from .rest_api import Rest
+from .world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

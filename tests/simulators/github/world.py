@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from typing import Any
 
-from tests.simulators.github.history import History
+from .history import History
 
 Thing = dict[str, Any]
 

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from tests.simulators.faults import Faults
-from tests.simulators.jira.faults import SURVIVABLE
-from tests.simulators.jira.server import JiraSimulator
-from tests.simulators.jira.world import World
-from tests.simulators.serve import main
+from ..faults import Faults
+from ..serve import main
+from .faults import SURVIVABLE
+from .server import JiraSimulator
+from .world import World
 
 _TICK = 0.5
 """Seconds."""

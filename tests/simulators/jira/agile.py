@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.jira.server import JiraSimulator, answered, failed, lacking, number
+from .server import JiraSimulator, answered, failed, lacking, number
 
 _MOST = 50
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.faults import fault_of
-from tests.simulators.jira.access import CLOUD_ID
-from tests.simulators.jira.faults import EMPTY_PAGE, EXPIRED_PAGE_TOKEN, FALSE_LAST, REPEATED_TOKEN
-from tests.simulators.jira.jql import JqlError
-from tests.simulators.jira.platform import find_issue
-from tests.simulators.jira.records import Worklog
-from tests.simulators.jira.rendering import EMBEDDED_HISTORIES
-from tests.simulators.jira.server import JiraSimulator, answered, failed, lacking, number
-from tests.simulators.jira.world import PRIORITIES
+from ..faults import fault_of
+from .access import CLOUD_ID
+from .faults import EMPTY_PAGE, EXPIRED_PAGE_TOKEN, FALSE_LAST, REPEATED_TOKEN
+from .jql import JqlError
+from .platform import find_issue
+from .records import Worklog
+from .rendering import EMBEDDED_HISTORIES
+from .server import JiraSimulator, answered, failed, lacking, number
+from .world import PRIORITIES
 
 _ASKED = {
     "jql", "fields", "maxResults", "nextPageToken", "expand", "properties", "fieldsByKeys", "failFast",

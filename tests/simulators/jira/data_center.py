@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.jira.jql import JqlError
-from tests.simulators.jira.server import JiraSimulator, answered, failed, number
+from .jql import JqlError
+from .server import JiraSimulator, answered, failed, number
 
 
 def routes(simulator: JiraSimulator) -> list[web.RouteDef]:

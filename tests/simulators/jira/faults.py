@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulators.faults import COMMON, Fault
+from ..faults import COMMON, Fault
 
 _TOO_MANY = b'{"errorMessages":["Rate limit exceeded."],"errors":{}}'
 

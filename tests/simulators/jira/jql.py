@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tests.simulators.jira.records import Issue, Project
+from .records import Issue, Project
 
 Condition = Callable[[Issue], bool]
 _TOKENS = re.compile(

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.jira.records import Issue
-from tests.simulators.jira.server import ACCOUNT, JiraSimulator, answered, failed, number
-from tests.simulators.jira.world import ISSUE_TYPES, PRIORITIES, STATUSES
+from .records import Issue
+from .server import ACCOUNT, JiraSimulator, answered, failed, number
+from .world import ISSUE_TYPES, PRIORITIES, STATUSES
 
 _MISSING = "Issue does not exist or you do not have permission to see it."
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulators.jira.jql import local_text
-from tests.simulators.jira.records import (
+from .jql import local_text
+from .records import (
     Board,
     Comment,
     History,
@@ -18,7 +18,7 @@ from tests.simulators.jira.records import (
     User,
     Worklog,
 )
-from tests.simulators.jira.world import World
+from .world import World
 
 EMBEDDED = 20
 """So many comments and worklogs come within an issue; 40 histories."""

@@ -13,9 +13,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from tests.simulators.jira.jql import JqlError, Query, parse, sort_value
-from tests.simulators.jira.records import Issue
-from tests.simulators.jira.world import World
+from .jql import JqlError, Query, parse, sort_value
+from .records import Issue
+from .world import World
 
 Paging = Literal["offset", "keyset"]
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.simulators.faults import Faults, fault_of, faulty
-from tests.simulators.jira.access import CLOUD_ID, EMAIL, Access
-from tests.simulators.jira.faults import EXPIRED_LOGIN
-from tests.simulators.jira.rendering import Rendering
-from tests.simulators.jira.searching import Paging, Search
-from tests.simulators.jira.world import World
-from tests.simulators.serve import serving
+from ..faults import Faults, fault_of, faulty
+from ..serve import serving
+from .access import CLOUD_ID, EMAIL, Access
+from .faults import EXPIRED_LOGIN
+from .rendering import Rendering
+from .searching import Paging, Search
+from .world import World
 
 Flavour = Literal["cloud", "data_center"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,7 +76,7 @@ class JiraSimulator:
         self.world.settle()
 
     def application(self) -> web.Application:
-        from tests.simulators.jira import agile, cloud, data_center, platform, steering
+        from . import agile, cloud, data_center, platform, steering
 
         app = web.Application(middlewares=[self._passing, faulty(self.faults), self._admitting])
         routes = [*platform.routes(self), *agile.routes(self)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tests.simulators.jira.server import JiraSimulator, answered
-from tests.simulators.jira.truth import rows_of
+from .server import JiraSimulator, answered
+from .truth import rows_of
 
 
 def routes(simulator: JiraSimulator) -> list[web.RouteDef]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulators.jira.records import Issue
-from tests.simulators.jira.world import World
+from .records import Issue
+from .world import World
 
 Facts = dict[str, dict[str, Any]]
 """Id -> facts, JSON values; times in epoch milliseconds."""

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from tests.simulators.jira.records import (
+from .records import (
     Board,
     Comment,
     History,
