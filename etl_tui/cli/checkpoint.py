@@ -17,7 +17,10 @@ _JOB = "its id, or TENANT/JOB_NAME"
 
 def register(subparsers: Subparsers) -> None:
     """Adds `checkpoint show|clear`."""
-    group = add_group(subparsers, "checkpoint", "show and clear where a job stands")
+    add_group(subparsers, "checkpoint", "show and clear where a job stands", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     show = add_command(
         group,
         "show",

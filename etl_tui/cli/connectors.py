@@ -20,7 +20,10 @@ _STREAMS_NAMED = 3
 
 def register(subparsers: Subparsers) -> None:
     """Adds the group `connectors`; a command with a file of its own is registered at the end."""
-    group = add_group(subparsers, "connectors", "the installed integration types, and how to add one")
+    add_group(subparsers, "connectors", "the installed integration types, and how to add one", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     add_command(
         group,
         "list",

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     """Adds `db` and what it can do."""
-    commands = add_group(subparsers, "db", "the schema of the state database: migrate, look, go back")
+    add_group(subparsers, "db", "the schema of the state database: migrate, look, go back", _add_commands)
 
+
+def _add_commands(commands: Subparsers) -> None:
     up = add_command(
         commands,
         "migrate",

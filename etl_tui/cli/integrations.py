@@ -26,9 +26,15 @@ is set. Give it to a job with `etl-tui jobs settings JOB --integration NAME`, or
 
 def register(subparsers: Subparsers) -> None:
     """Adds `integrations list|add|set|test|vectorize`."""
-    group = add_group(
-        subparsers, "integrations", "list, add and change integrations, the systems that jobs read from"
+    add_group(
+        subparsers,
+        "integrations",
+        "list, add and change integrations, the systems that jobs read from",
+        _add_commands,
     )
+
+
+def _add_commands(group: Subparsers) -> None:
     listing = add_command(
         group,
         "list",

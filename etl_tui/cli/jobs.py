@@ -30,8 +30,10 @@ _INTERVAL = "minutes, or 90m, 6h, 2 days; at most ten years"
 
 def register(subparsers: Subparsers) -> None:
     """Adds all of `jobs`."""
-    group = add_group(subparsers, "jobs", "list, show, run and change jobs")
+    add_group(subparsers, "jobs", "list, show, run and change jobs", _add_commands)
 
+
+def _add_commands(group: Subparsers) -> None:
     listing = add_command(
         group,
         "list",

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     """Adds `limits list|set`."""
-    group = add_group(subparsers, "limits", "how many runs there may be at once")
+    add_group(subparsers, "limits", "how many runs there may be at once", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     add_command(
         group,
         "list",

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     """Adds `queues list|dead`."""
-    group = add_group(subparsers, "queues", "what waits for each stage")
+    add_group(subparsers, "queues", "what waits for each stage", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     add_command(
         group,
         "list",

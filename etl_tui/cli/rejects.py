@@ -33,7 +33,12 @@ refused while the job runs, and its end is the job's. What is no JSON record can
 
 def register(subparsers: Subparsers) -> None:
     """Adds `rejects list|show|replay|drop`."""
-    group = add_group(subparsers, "rejects", "records that could not be loaded: list, replay, drop them")
+    add_group(
+        subparsers, "rejects", "records that could not be loaded: list, replay, drop them", _add_commands
+    )
+
+
+def _add_commands(group: Subparsers) -> None:
     listing = add_command(
         group,
         "list",

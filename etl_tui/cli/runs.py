@@ -24,7 +24,10 @@ MOST_RUNS = 10_000
 
 def register(subparsers: Subparsers) -> None:
     """Adds `runs list|show|log`."""
-    group = add_group(subparsers, "runs", "list and show the runs of a job")
+    add_group(subparsers, "runs", "list and show the runs of a job", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     listing = add_command(
         group,
         "list",

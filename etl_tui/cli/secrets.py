@@ -19,7 +19,12 @@ the new one first (ETL_SECRET_KEY=NEW,OLD) where workers and commands run, rotat
 
 def register(subparsers: Subparsers) -> None:
     """Adds `secrets list|rotate|key`."""
-    group = add_group(subparsers, "secrets", "where secrets are kept; keys for those that are encrypted")
+    add_group(
+        subparsers, "secrets", "where secrets are kept; keys for those that are encrypted", _add_commands
+    )
+
+
+def _add_commands(group: Subparsers) -> None:
     listing = add_command(
         group,
         "list",

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     """Adds `tenants list|add`."""
-    group = add_group(subparsers, "tenants", "list and add tenants, who own jobs and integrations")
+    add_group(subparsers, "tenants", "list and add tenants, who own jobs and integrations", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     add_command(group, "list", list_all, summary="all tenants", example="etl-tui tenants list --json")
     add = add_command(
         group,

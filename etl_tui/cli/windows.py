@@ -22,7 +22,12 @@ clocks change; an end not after the start is on the next day, and a day is that 
 
 def register(subparsers: Subparsers) -> None:
     """Adds `windows add|list|remove`."""
-    group = add_group(subparsers, "windows", "blackout windows: hours in which nothing starts by itself")
+    add_group(
+        subparsers, "windows", "blackout windows: hours in which nothing starts by itself", _add_commands
+    )
+
+
+def _add_commands(group: Subparsers) -> None:
     add = add_command(
         group,
         "add",

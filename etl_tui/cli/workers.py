@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers) -> None:
     """Adds `workers list|drain|undrain`."""
-    group = add_group(subparsers, "workers", "who runs the jobs; drain one for maintenance")
+    add_group(subparsers, "workers", "who runs the jobs; drain one for maintenance", _add_commands)
+
+
+def _add_commands(group: Subparsers) -> None:
     add_command(
         group,
         "list",
