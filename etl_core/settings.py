@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from etl_core.errors import InvalidInput
+
+ALLOW_TAPS = "taps"
+"""In `allow_commands`: the Singer taps that `connectors install` has installed."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -53,6 +57,10 @@ class Settings(BaseSettings):
     """RabbitMQ 3.10+; unset: the Postgres transport."""
     secret_key: SecretStr | None = None
     """Keys that open the secrets kept encrypted, separated by commas; the first encrypts."""
+    allow_commands: Annotated[tuple[str, ...], NoDecode] = ()
+    """What command and Singer integrations may run where this process runs, separated by colons: absolute
+    paths of programs, folders with a slash at their end (`/opt/etl/bin/`), and `taps` for the Singer taps
+    that were installed here."""
     tenant: str | None = None
     """Only this tenant's jobs, where a command or screen shows many."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -69,6 +77,25 @@ class Settings(BaseSettings):
     """How long ended runs are kept, in days; the audit four times as long."""
     stop_timeout: Seconds = 8
     """How long a stopping worker waits for the batch in hand, in seconds."""
+
+    @field_validator("allow_commands", mode="before")
+    @classmethod
+    def _separated(cls, given: Any) -> Any:
+        return [entry for entry in given.split(":") if entry] if isinstance(given, str) else given
+
+    @field_validator("allow_commands")
+    @classmethod
+    def _absolute(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if entry != ALLOW_TAPS and (not entry.startswith("/") or ".." in Path(entry).parts):
+                raise ValueError(
+                    f"{entry!r}: give absolute paths of programs, of folders with a slash at their end, "
+                    f"or {ALLOW_TAPS}"
+                )
+            if entry.strip("/") == "":
+                raise ValueError("/ would allow every program on the machine")
+        return entries
+
 
     @model_validator(mode="after")
     def _heard_within_lease(self) -> Self:
