@@ -103,12 +103,18 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[embedded.EmbeddedServer
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres: embedded.EmbeddedServer) -> str:
+def postgres_url(postgres: embedded.EmbeddedServer) -> str:
+    """The URL of the server's own database; asking for it anew starts a program."""
+    return postgres.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: embedded.EmbeddedServer, postgres_url: str) -> str:
     """The name of a migrated database that nobody connects to, so that it can be copied; made once a run."""
     lock = os.open(postgres.folder / "template.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        asyncio.run(_make_template(postgres.url("postgres")))
+        asyncio.run(_make_template(postgres_url))
     finally:
         os.close(lock)
     return _TEMPLATE
@@ -121,7 +127,7 @@ async def _make_template(admin_url: str) -> None:
             return
         building = f"{_TEMPLATE}_{uuid.uuid4().hex[:8]}"
         await admin.execute(f'CREATE DATABASE "{building}"')
-        connection = await database.connect(_renamed(admin_url, building), application_name="tests")
+        connection = await database.connect(renamed(admin_url, building), application_name="tests")
         try:
             await _migrate(connection)
         finally:
@@ -138,7 +144,8 @@ async def _migrate(connection: database.Connection) -> None:
     await migrate(connection)
 
 
-def _renamed(url: str, name: str) -> str:
+def renamed(url: str, name: str) -> str:
+    """The URL of another database of the same server."""
     return url.replace("@/postgres?", f"@/{name}?")
 
 
@@ -150,7 +157,7 @@ async def temporary_database(admin_url: str, *, template: str = "template0") -> 
     try:
         await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:
-            yield _renamed(admin_url, name)
+            yield renamed(admin_url, name)
         finally:
             # Asked for a second time when autovacuum or a parting backend was quicker than FORCE.
             with contextlib.suppress(asyncpg.ObjectInUseError):
@@ -161,16 +168,22 @@ async def temporary_database(admin_url: str, *, template: str = "template0") -> 
 
 
 @pytest.fixture
-async def empty_database_url(postgres: embedded.EmbeddedServer) -> AsyncIterator[str]:
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
     """An empty database without our schema."""
-    async with temporary_database(postgres.url("postgres")) as url:
+    async with temporary_database(postgres_url) as url:
         yield url
 
 
 @pytest.fixture
-async def database_url(postgres: embedded.EmbeddedServer, template_database: str) -> AsyncIterator[str]:
+def template(template_database: str) -> str:
+    """What `database_url` is a copy of; a folder's tests may begin with more than the schema."""
+    return template_database
+
+
+@pytest.fixture
+async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
     """A fresh database with the newest schema."""
-    async with temporary_database(postgres.url("postgres"), template=template_database) as url:
+    async with temporary_database(postgres_url, template=template) as url:
         yield url
 
 

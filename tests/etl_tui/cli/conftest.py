@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import structlog
 from etl_core import connectors_registry
 from etl_core.store import database
 from etl_tui.cli.main import run
+from tests.support.postgres import renamed
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,46 @@ def program(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return start
 
 
+_ACME = (
+    ("tenants", "add", "acme"),
+    ("integrations", "add", "acme", "made-up", "--type", "synthetic", "--config", "{}"),
+    ("jobs", "add", "acme/orders", "--integration", "made-up"),
+)
+
+
 @pytest.fixture
 def acme(cli: Cli) -> Cli:
     """The tenant acme with an integration `made-up` and a job `acme/orders` on it."""
-    assert cli("tenants", "add", "acme").code == 0
-    assert cli("integrations", "add", "acme", "made-up", "--type", "synthetic", "--config", "{}").code == 0
-    assert cli("jobs", "add", "acme/orders", "--integration", "made-up").code == 0
     return cli
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest, template_database: str) -> str:
+    """With what `acme` promises, where a test asks for it."""
+    found: str = (
+        request.getfixturevalue("acme_template") if "acme" in request.fixturenames else template_database
+    )
+    return found
+
+
+@pytest.fixture(scope="session")
+def acme_template(postgres_url: str, template_database: str) -> str:
+    """The name of a database in which the commands of `_ACME` were run; nobody connects to it."""
+    name = f"template_acme_{uuid.uuid4().hex}"
+    asyncio.run(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ETL_DATABASE_URL", renamed(postgres_url, name))
+        assert [run(command) for command in _ACME] == [0, 0, 0]
+    asyncio.run(_execute(postgres_url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+    return name
+
+
+async def _execute(url: str, statement: str) -> None:
+    conn = await database.connect(url, application_name="tests")
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
 
 
 Sql = Callable[..., Any]
