@@ -1,0 +1,138 @@
+"""The PostgreSQL connector: its streams are what the catalog has of the tables that are meant."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from functools import lru_cache
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from etl_core.connector import (
+    SINGLE_PARTITION,
+    TRIAL_OPTION,
+    ExtractContext,
+    Finding,
+    Page,
+    PartitionFailure,
+    Record,
+    Stream,
+    Verbatim,
+)
+from etl_core.errors import RateLimited, SourceError, Transient, Unauthorised
+from etl_core.stored_state import read_state
+from workers.connectors.postgres.catalog import ask_identity
+from workers.connectors.postgres.checkpoint import Bookmark, Resume
+from workers.connectors.postgres.config import PostgresConfig
+from workers.connectors.postgres.finding_sources import find_sources
+from workers.connectors.postgres.findings import look
+from workers.connectors.postgres.session import Session, open_session
+from workers.connectors.postgres.sources import Source, Unreadable
+from workers.connectors.postgres.types import VERBATIM
+from workers.connectors.postgres.walk import Walk, plan
+
+
+class PostgresConnector:
+    """Tables and queries of a PostgreSQL database (see `docs/connectors.md`)."""
+
+    type: ClassVar[str] = "postgres"
+    default_max_runs: ClassVar[int | None] = 1
+    Config: ClassVar[builtins.type[BaseModel]] = PostgresConfig
+    Bookmark: ClassVar[builtins.type[BaseModel]] = Bookmark
+    Resume: ClassVar[builtins.type[BaseModel]] = Resume
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self.config = config
+        self._sources: list[Source | Unreadable] = []
+        self._server: str | None = None
+        self._censuses: set[str] = set()
+        """Streams that are declared as read as a whole: only their walks may tell what is gone."""
+        self._done: set[str] = set()
+        """Streams that this instance has read to their end: begun again, it reads the others."""
+
+    async def check(self) -> Sequence[Finding]:
+        async with open_session(self.config) as session:
+            return await look(session, self.config)
+
+    async def discover(self, context: ExtractContext) -> Sequence[Stream]:
+        async with open_session(self.config) as session:
+            self._server = await ask_identity(session)
+            self._sources = await find_sources(session, self.config)
+        readable = [each for each in self._sources if isinstance(each, Source)]
+        if not readable:
+            first = next(each for each in self._sources if isinstance(each, Unreadable))
+            raise first.error
+        self._done = set()
+        self._censuses = set()
+        for source in readable:
+            bookmark, resume = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
+            if plan(source, bookmark, resume, self._server).census:
+                self._censuses.add(source.stream)
+        return [source.as_stream(census=source.stream in self._censuses) for source in readable]
+
+    async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        wanted = [
+            each for each in self._sources if context.wants(each.stream) and each.stream not in self._done
+        ]
+        trial = context.options.get(TRIAL_OPTION, {})
+        if "stream" in trial:
+            wanted = [each for each in wanted if each.stream == trial["stream"]]
+        async with open_session(self.config) as session:
+            for source in wanted:
+                if isinstance(source, Unreadable):
+                    yield _failed(source.stream, source.error)
+                    continue
+                most = min(self.config.page_size, trial.get("records", self.config.page_size))
+                async with aclosing(self._pages(session, source, context, most)) as pages:
+                    async for page in pages:
+                        yield page
+                        del page
+                self._done.add(source.stream)
+
+    async def _pages(
+        self, session: Session, source: Source, context: ExtractContext, most: int
+    ) -> AsyncGenerator[Page]:
+        """Those of one stream; if it alone cannot be read, a page that says so: the others are read all the
+        same."""
+        bookmark, resume = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
+        walk = Walk(
+            session,
+            self.config,
+            source,
+            bookmark,
+            resume,
+            server=self._server,
+            may_be_census=source.stream in self._censuses,
+            most_rows=most,
+        )
+        try:
+            async with aclosing(walk.pages()) as pages:
+                async for page in pages:
+                    yield page
+                    del page
+        except (RateLimited, Unauthorised):
+            raise
+        except SourceError as error:
+            if isinstance(error, Transient) and error.retry_in_place:
+                raise
+            yield _failed(source.stream, error)
+            await session.end()
+
+    def transform(self, stream: Stream, record: Record) -> Record:
+        row = dict(record)
+        for name in _written_by_postgresql(stream):
+            value = row.get(name)
+            if type(value) is str:
+                row[name] = Verbatim(value)
+        return row
+
+
+@lru_cache(maxsize=256)
+def _written_by_postgresql(stream: Stream) -> tuple[str, ...]:
+    return tuple(column.name for column in stream.columns if column.type in VERBATIM)
+
+
+def _failed(stream: str, error: SourceError) -> Page:
+    return Page(stream, {}, failures=[PartitionFailure(stream, SINGLE_PARTITION, error)])
