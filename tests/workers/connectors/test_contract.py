@@ -75,7 +75,7 @@ class FilesCase(ConnectorCase):
 
     def connector(self) -> Connector:
         path = f"{self._folder}/*.{self._suffix}"
-        return FilesConnector(FilesConfig(path=path, stream="notes", key=("id",)))
+        return FilesConnector(FilesConfig(path=path, stream="notes", key=("id",), min_age_s=0))
 
     async def fill(self, count: int) -> None:
         self._monkeypatch.setattr(file_pages, "PAGE_RECORDS", 3 if count < 100 else 200)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from etl_core.connector import Record
 from workers.connectors.files.checkpoint import Resume
-from workers.connectors.files.config import FilesConfig, Format
-from workers.connectors.files.csv_rows import CsvRows
-from workers.connectors.files.json_rows import JsonRows
-from workers.connectors.files.lines import LineReader
-from workers.connectors.files.locate import SourceFile
-from workers.connectors.files.malformed import Malformed
-from workers.connectors.files.reading import FileStat, open_file, reading_errors
-from workers.connectors.files.scan import ChangedWhileReading, Scan
+from workers.connectors.files.config import FilesConfig
+from workers.connectors.files.formats.malformed import Malformed
+from workers.connectors.files.parts import Part, open_whole, parts_of
+from workers.connectors.files.places.files import Changed, Copy, SourceFile
+from workers.connectors.files.reading import reading_errors
+from workers.connectors.files.scan import Scan
 
 PAGE_RECORDS = 5_000
 PAGE_BYTES = 4 << 20
@@ -35,34 +35,41 @@ class FilePages:
     def __init__(
         self,
         file: SourceFile,
+        copy: Copy,
         config: FilesConfig,
         scan: Scan,
+        *,
         resume: Resume | None,
         stop: threading.Event,
     ) -> None:
         """Opens the file and goes to where `resume` says, if it was made from the same contents.
 
         Raises:
-            ChangedWhileReading: it is not the file that was scanned.
+            Changed: it is not the file that was scanned.
             SourceError: it cannot be read.
         """
         self._file = file
         self._config = config
         self._scan = scan
         self._read_as = config.read_as()
-        with reading_errors(file.path, config.encoding):
-            self._source = open_file(file.path, config.encoding, stop)
+        self._column = config.file_names
+        self.records_before = 0
+        if copy.fingerprint not in (None, scan.fingerprint):
+            raise Changed
+        with reading_errors(file.name, config.encoding):
+            self._source = open_whole(file, copy, config, stop)
             try:
                 self._expect_unchanged()
-                self._lines = LineReader(self._source, file.name)
-                is_json = config.record_format is Format.JSONL
-                rows = JsonRows(self._lines, config) if is_json else CsvRows(self._lines, config, file.name)
-                self.records_before = 0
-                if resume and (resume.fingerprint, resume.read_as) == (scan.fingerprint, self._read_as):
-                    rows.move_to(resume.offset, resume.line)
-                    self.records_before = resume.records
-                self._records = rows.records()
-                self._next_records = rows.next_records if isinstance(rows, JsonRows) else _none_at_once
+                goes_on = resume and (resume.fingerprint, resume.read_as) == (scan.fingerprint, self._read_as)
+                first = resume.member if resume and goes_on else 0
+                self._parts = parts_of(self._source, file, config, first)
+                self._part: Part | None = next(self._parts, None)
+                self._records: Iterator[Record | Malformed] = iter(())
+                if self._part is not None:
+                    if resume and goes_on:
+                        self._part.rows.move_to(resume.offset, resume.line)
+                        self.records_before = resume.records
+                    self._records = self._part.rows.records()
             except BaseException:
                 self._source.close()
                 raise
@@ -71,52 +78,73 @@ class FilePages:
         """The next page; past the end an empty one.
 
         Raises:
-            ChangedWhileReading: the file was written to since it was scanned, so this page proves nothing.
+            Changed: the file was written to since it was scanned, so this page proves nothing.
             SourceError: it cannot be read further.
             Stopped: the run was cancelled.
         """
         page = FilePage()
-        start = self._lines.offset
-        with reading_errors(self._file.path, self._config.encoding):
-            is_full = self._fill(page, start)
+        with reading_errors(self._file.name, self._config.encoding):
+            is_full = self._fill(page)
             self._expect_unchanged()
         if not is_full:
             return page
+        assert self._part is not None  # noqa: S101 - a page is full of what a part gave
         self.records_before += len(page.records)
         resume = Resume(
             fingerprint=self._scan.fingerprint,
             read_as=self._read_as,
-            offset=self._lines.offset,
-            line=self._lines.line,
+            member=self._part.number,
+            offset=self._part.rows.offset,
+            line=self._part.rows.line,
             records=self.records_before,
         )
         return FilePage(page.records, page.rejects, resume)
 
-    def _fill(self, page: FilePage, start: int) -> bool:
+    def _fill(self, page: FilePage) -> bool:
         """False at the end of the file, so that an exactly full last page has an empty one behind it."""
+        most_bytes = PAGE_BYTES
+        while self._part is not None:
+            before = self._part.rows.bytes_read
+            begun = len(page.records)
+            is_full = self._fill_from(self._part, page, most_bytes)
+            if self._column is not None:
+                name = self._config.file_name(self._file.partition, self._part.member)
+                for record in page.records[begun:]:
+                    cast("MutableMapping[str, object]", record)[self._column] = name
+            if is_full:
+                return True
+            most_bytes -= self._part.rows.bytes_read - before
+            self._part = next(self._parts, None)
+            self._records = self._part.rows.records() if self._part is not None else iter(())
+        return False
+
+    def _fill_from(self, part: Part, page: FilePage, most_bytes: int) -> bool:
+        """False at the end of the part."""
+        rows = part.rows
+        records, rejects, left = page.records, page.rejects, self._records
+        until = rows.bytes_read + most_bytes
         while True:
-            room = PAGE_RECORDS - len(page.records) - len(page.rejects)
-            room_bytes = PAGE_BYTES - (self._lines.offset - start)
+            room = PAGE_RECORDS - len(records) - len(rejects)
+            room_bytes = until - rows.bytes_read
             if room <= 0 or room_bytes <= 0:
                 return True
-            if records := self._next_records(room, room_bytes):
-                page.records.extend(records)
+            if several := rows.next_records(room, room_bytes):
+                records.extend(several)
                 continue
-            record = next(self._records, None)
+            record = next(left, None)
             if record is None:
                 return False
             if isinstance(record, Malformed):
-                page.rejects.append(record)
+                rejects.append(record)
             else:
-                page.records.append(record)
+                records.append(record)
 
     def close(self) -> None:
+        close = getattr(self._parts, "close", None)
+        if close is not None:
+            close()
         self._source.close()
 
     def _expect_unchanged(self) -> None:
-        if FileStat.of(self._source.raw.fileno()) != self._scan.stat:
-            raise ChangedWhileReading
-
-
-def _none_at_once(most: int, most_bytes: int) -> list[Record]:
-    return []
+        if self._source.version() != self._scan.version:
+            raise Changed

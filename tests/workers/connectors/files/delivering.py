@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,16 @@ from etl_core.testing.walking import Destination, run
 from workers.connectors.files import FilesConnector
 from workers.connectors.files.config import FilesConfig
 
+Where = Path | str | Sequence[Path | str]
 
-def connector(path: Path | str, **config: Any) -> FilesConnector:
-    return FilesConnector(FilesConfig(path=str(path), **config))
+
+def connector(path: Where, **config: Any) -> FilesConnector:
+    """Files may be as young as they like: tests write what they read."""
+    return FilesConnector(FilesConfig.model_validate({"path": _paths(path), "min_age_s": 0, **config}))
+
+
+def _paths(path: Where) -> str | list[str]:
+    return str(path) if isinstance(path, Path | str) else [str(each) for each in path]
 
 
 def deliver(path: Path, content: str | bytes, *, age_s: float = 3_600) -> Path:
@@ -25,13 +33,13 @@ def deliver(path: Path, content: str | bytes, *, age_s: float = 3_600) -> Path:
     return path
 
 
-async def read(path: Path | str, into: Destination | None = None, **config: Any) -> Destination:
+async def read(path: Where, into: Destination | None = None, **config: Any) -> Destination:
     loaded = into or Destination()
     await run(connector(path, **config), loaded)
     return loaded
 
 
-async def types_of(path: Path | str, **config: Any) -> dict[str, str]:
+async def types_of(path: Where, **config: Any) -> dict[str, str]:
     streams = await run(connector(path, **config), Destination(), stop_after=0)
     return {column.name: str(column.type) for column in streams[0].columns}
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_core.errors import SourceError
-from workers.connectors.files import json_rows, pages, reading
+from workers.connectors.files import pages, reading
 from workers.connectors.files.config import FilesConfig
-from workers.connectors.files.locate import locate
+from workers.connectors.files.formats import json_rows
+from workers.connectors.files.places.local import LocalCopy, find_local
 from workers.connectors.files.scan import scan_file
 
 PLAIN = st.sampled_from(
@@ -74,10 +75,11 @@ def told(path: Path) -> Any:
     """What is learned of a file and what stands on its pages, or the sentence why it cannot be read."""
     config = FilesConfig(path=str(path), key=("id",))
     stop = threading.Event()
-    [file] = locate(str(path))
+    [file] = find_local(config.selection).files
+    copy = LocalCopy(file.path)
     try:
-        scan = scan_file(file, config, stop)
-        read = pages.FilePages(file, config, scan, None, stop)
+        scan = scan_file(file, copy, config, stop)
+        read = pages.FilePages(file, copy, config, scan, resume=None, stop=stop)
         found = []
         while (page := read.next_page()).resume:
             found.append(page)

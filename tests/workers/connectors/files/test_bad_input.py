@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from etl_core.connector import ExtractContext
 from etl_core.errors import Permanent, SourceError, Transient
 from tests.workers.connectors.files.delivering import connector, deliver, read, table
-from workers.connectors.files import csv_rows, lines
 from workers.connectors.files.config import FilesConfig
+from workers.connectors.files.formats import csv_rows, learning, lines
 
 Content = str | bytes
 
@@ -199,10 +199,8 @@ async def test_a_large_field_is_no_error(tmp_path: Path) -> None:
 
 
 async def test_too_many_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.connectors.files import scan
-
     monkeypatch.setattr(csv_rows, "MOST_COLUMNS", 2)
-    monkeypatch.setattr(scan, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(learning, "MOST_COLUMNS", 2)
     with pytest.raises(Permanent, match="3 columns; at most 2"):
         await read(deliver(tmp_path / "w.csv", "a,b,c\n"))
     with pytest.raises(Permanent, match="more than 2 different fields"):

@@ -17,6 +17,7 @@ from etl_core.testing.walking import Destination, run
 from tests.workers.connectors.files.delivering import connector, deliver, read, table
 from workers.connectors.files import pages, reading
 from workers.connectors.files.config import FilesConfig
+from workers.connectors.files.places import local
 
 
 def rows(*numbers: int) -> str:
@@ -86,7 +87,7 @@ async def test_an_unchanged_file_is_not_even_opened(tmp_path: Path, monkeypatch:
     def refuse(*_: object) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(reading.WatchedFile, "__init__", refuse)
+    monkeypatch.setattr(local.WatchedFile, "__init__", refuse)
     await read(path, loaded, key=["id"])
     assert loaded.pages == 0
 
@@ -212,7 +213,7 @@ async def test_one_of_a_pattern_that_keeps_changing_is_told(
 
     def append_meanwhile(source: reading.OpenFile) -> None:
         drain(source)
-        if str(source.raw.name).endswith("a.csv"):
+        if str(getattr(source.raw, "name", "")).endswith("a.csv"):
             with (tmp_path / "a.csv").open("a") as file:
                 file.write("3,y\n")
 
@@ -265,7 +266,7 @@ async def test_a_file_of_a_pattern_that_vanishes_before_it_is_read(tmp_path: Pat
     await made.discover(ExtractContext())
     (tmp_path / "a.csv").unlink()
     found = [page async for page in made.extract(ExtractContext())]
-    assert [page.records for page in found] == [{"s": [{"id": "b.csv"}]}]
+    assert [page.records for page in found] == [{"s": [{"id": "b.csv", "_file": "b.csv"}]}]
 
 
 async def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_core.connector import ColumnType
-from workers.connectors.files import scan
 from workers.connectors.files.config import FilesConfig
+from workers.connectors.files.formats import learning
+from workers.connectors.files.formats.opening import open_rows
+from workers.connectors.files.places.local import LocalCopy
 from workers.connectors.files.reading import open_file
 
 VALUES = st.one_of(
@@ -53,7 +55,7 @@ def test_the_same_is_learned(
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "{torn\n[1]\n\n")
     with pytest.MonkeyPatch.context() as patch:
         with_shapes = learn(path, declared)
-        patch.setattr(scan, "MOST_SHAPES", 0)
+        patch.setattr(learning, "MOST_SHAPES", 0)
         assert with_shapes == learn(path, declared)
 
 
@@ -61,25 +63,25 @@ def learn(path: Path, declared: dict[str, str]) -> Any:
     config = FilesConfig.model_validate(
         {"path": str(path), "format": "jsonl", "key": ["id"], "columns": declared}
     )
-    return scan._learn(_source(path), config, "x.jsonl")
+    return open_rows(_source(path), config, "x.jsonl").learn()
 
 
 def _source(path: Path) -> Any:
-    return open_file(str(path), "utf-8", threading.Event(), blake2b())
+    return open_file(LocalCopy(str(path)), "x.jsonl", "utf-8", threading.Event(), blake2b())
 
 
 def test_most_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("".join(json.dumps({"id": n, "at": "2024-05-01T12:00:00Z"}) + "\n" for n in range(500)))
     looked_into = 0
-    learn_object = scan._learn_object
+    learn_object = learning._learn_object
 
     def count(*arguments: Any) -> None:
         nonlocal looked_into
         looked_into += 1
         learn_object(*arguments)
 
-    monkeypatch.setattr(scan, "_learn_object", count)
-    columns, records, _ = learn(path, {})
-    assert (records, looked_into) == (500, 2)
-    assert columns == {"id": ColumnType.BIGINT, "at": ColumnType.TIMESTAMPTZ}
+    monkeypatch.setattr(learning, "_learn_object", count)
+    learned = learn(path, {})
+    assert (learned.records, looked_into) == (500, 2)
+    assert learned.columns == {"id": ColumnType.BIGINT, "at": ColumnType.TIMESTAMPTZ}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from etl_core.coercion import COERCERS
 from etl_core.connector import ColumnType
 from tests.workers.connectors.files.delivering import deliver, read, table, types_of
-from workers.connectors.files.types import join_types, type_of_json, type_of_text
-from workers.connectors.files.values import converter
+from workers.connectors.files.formats.types import join_types, type_of_json, type_of_text
+from workers.connectors.files.formats.values import converter
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,11 @@ async def test_types_are_those_of_all_files_together(tmp_path: Path) -> None:
     deliver(tmp_path / "1.csv", "id,v\n1,1\n")
     loaded = await read(tmp_path / "*.csv", stream="s")
     deliver(tmp_path / "2.csv", "id,v,w\n2,2.5,x\n")
-    assert await types_of(tmp_path / "*.csv", stream="s") == {"id": "bigint", "v": "numeric", "w": "text"}
+    assert await types_of(tmp_path / "*.csv", stream="s", file_column=None) == {
+        "id": "bigint",
+        "v": "numeric",
+        "w": "text",
+    }
     await read(tmp_path / "*.csv", loaded, stream="s")
     assert loaded.records == 1, "the first file was read before"
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from etl_core.connector import ColumnType
-from workers.connectors.files.types import BIGINT_MAX, BIGINT_MIN
+from workers.connectors.files.formats.types import BIGINT_MAX, BIGINT_MIN
 
 Converter = Callable[[Any], Any]
 """From a value that is not null; raises ValueError where it does not fit."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from etl_core.connector import Record
 from etl_core.errors import Permanent
 from workers.connectors.files.config import FilesConfig
-from workers.connectors.files.lines import RECORD_LIMIT, LineReader
-from workers.connectors.files.malformed import Malformed
+from workers.connectors.files.formats.lines import RECORD_LIMIT, LineReader
+from workers.connectors.files.formats.malformed import Malformed
 
 MOST_COLUMNS = 1_500
 """Of one stream; PostgreSQL's own limit is 1,600."""
@@ -32,10 +32,11 @@ class CsvRows:
         self._lines = lines
         self._name = name
         self._rows = csv.reader(lines, delimiter=config.field_delimiter, strict=True)
+        self._config = config
         self._nulls = config.nulls
         self._first: list[str] | None = None
         self.columns = self._read_header() if config.header else self._name_columns(tuple(config.columns))
-        self._key = [(key, self.columns.index(key)) for key in config.key if key in self.columns]
+        self._key = [(key, self.columns.index(key)) for key in config.record_key if key in self.columns]
 
     def rows(self) -> Iterator[list[str] | Malformed]:
         """Rows with as many fields as there are columns and no null in the key."""
@@ -58,6 +59,23 @@ class CsvRows:
         columns = self.columns
         for row in self.rows():
             yield row if isinstance(row, Malformed) else dict(zip(columns, row, strict=True))
+
+    @property
+    def offset(self) -> int:
+        return self._lines.offset
+
+    bytes_read = offset
+
+    @property
+    def line(self) -> int:
+        return self._lines.line
+
+    def next_records(self, most: int, most_bytes: int) -> list[Record]:
+        """Rows come one by one."""
+        return []
+
+    def close(self) -> None:
+        """The file is closed by who opened it."""
 
     def move_to(self, offset: int, line: int) -> None:
         """Goes on behind a record read earlier; the header, if there is one, has been read already."""

@@ -14,8 +14,8 @@ import msgspec
 
 from etl_core.connector import Record
 from workers.connectors.files.config import FilesConfig
-from workers.connectors.files.lines import LineReader
-from workers.connectors.files.malformed import Malformed
+from workers.connectors.files.formats.lines import Source
+from workers.connectors.files.formats.malformed import Malformed
 
 T = TypeVar("T")
 
@@ -26,9 +26,11 @@ MOST_AT_ONCE: Final = 1 << 20
 class JsonRows:
     """Objects as they stand in the file; integers of any length stay exact, other numbers are doubles."""
 
-    def __init__(self, lines: LineReader, config: FilesConfig) -> None:
+    def __init__(self, lines: Source, config: FilesConfig, name: str) -> None:
         self._lines = lines
-        self._key = config.key
+        self._config = config
+        self._name = name
+        self._key = config.record_key
         self._one_by_one_until = 0
         self._decode: Callable[[str], Any] = msgspec.json.Decoder().decode
 
@@ -102,8 +104,21 @@ class JsonRows:
         """Goes on behind a record read earlier."""
         self._lines.move_to(offset, line)
 
+    @property
+    def offset(self) -> int:
+        return self._lines.offset
+
+    bytes_read = offset
+
+    @property
+    def line(self) -> int:
+        return self._lines.line
+
+    def close(self) -> None:
+        """The file is closed by who opened it."""
+
     def _malformed(self, reason: str, line: str) -> Malformed:
-        return Malformed.of(f"line {self._lines.record_line}: {reason}", line)
+        return Malformed.of(f"{self._lines.unit} {self._lines.record_line}: {reason}", line)
 
     def _why_not(self, record: object, line: str) -> str | None:
         if not isinstance(record, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from etl_core.errors import Permanent
@@ -14,7 +15,33 @@ RECORD_LIMIT = 16 << 20
 _LINES_UNASKED = 2_048
 
 
-class LineReader:
+class Source(ABC):
+    """Gives out the texts of records one by one."""
+
+    unit = "line"
+    """What `line` counts."""
+    offset: int
+    line: int
+    record: list[str]
+    record_line: int
+
+    @abstractmethod
+    def begin_record(self) -> None: ...
+
+    @abstractmethod
+    def move_to(self, offset: int, line: int) -> None: ...
+
+    @abstractmethod
+    def at_hand(self, most_bytes: int) -> list[str] | None: ...
+
+    @abstractmethod
+    def take(self, lines: Sequence[str]) -> None: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class LineReader(Source):
     """Iterates over the lines of a source, line ends kept.
 
     `offset` (bytes) and `line` count what was given out. `begin_record` starts a new record: `record` holds

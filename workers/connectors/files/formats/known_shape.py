@@ -14,7 +14,7 @@ import msgspec
 
 from etl_core.columns import coerced_at_once
 from etl_core.connector import ColumnType
-from workers.connectors.files.types import BIGINT_MAX, BIGINT_MIN, STILL_FITS
+from workers.connectors.files.formats.types import BIGINT_MAX, BIGINT_MIN, STILL_FITS
 
 _DECODED: dict[ColumnType, Any] = {
     ColumnType.TEXT: str,
