@@ -14,10 +14,9 @@ from etl_core.control.places import Place
 from etl_core.lifecycle.claim import ClaimedRun, claim_run
 from etl_core.store import database
 from etl_core.store.database import Connection
-from etl_core.store.migrations import migrate
 from etl_core.store.queries import load
 from tests.support.jobs import PERSON, eventually, make_integration, make_worker, one, waits_for_a_lock
-from tests.support.postgres import temporary_database
+from tests.support.postgres import migrated_template, temporary_database
 
 _dispatch = load("dispatch")
 _pauses = load("pauses")
@@ -29,17 +28,10 @@ CLAIMS = 200
 """By each."""
 
 
-@pytest.fixture(params=["postgres", "postgres15"], ids=["pg18", "pg15"])
-def admin_url(request: pytest.FixtureRequest) -> str:
-    """The newest PostgreSQL and the oldest."""
-    url: str = request.getfixturevalue(request.param).url("postgres")
-    return url
-
-
 @pytest.fixture
 async def open_connection(admin_url: str) -> AsyncIterator[Open]:
     """Opens connections to a migrated database."""
-    async with temporary_database(admin_url) as url:
+    async with temporary_database(admin_url, template=await migrated_template(admin_url)) as url:
         opened: list[Connection] = []
 
         async def connect() -> Connection:
@@ -47,7 +39,6 @@ async def open_connection(admin_url: str) -> AsyncIterator[Open]:
             opened.append(connection)
             return connection
 
-        await migrate(await connect())
         yield connect
         for connection in opened:
             connection.terminate()

@@ -12,13 +12,6 @@ from tests.sql.legacy import FILL
 from tests.support.postgres import temporary_database
 
 
-@pytest.fixture(params=["postgres", "postgres15"], ids=["pg18", "pg15"])
-def admin_url(request: pytest.FixtureRequest) -> str:
-    """The server's own database."""
-    url: str = request.getfixturevalue(request.param).url("postgres")
-    return url
-
-
 @pytest.fixture
 async def empty(admin_url: str) -> AsyncIterator[database.Connection]:
     """A connection to an empty database."""

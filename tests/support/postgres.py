@@ -32,6 +32,8 @@ _PREFIX = f"etl-tests-{os.geteuid()}-"
 _FOLDER = pytest.StashKey[Path]()
 _ALIVE = pytest.StashKey[int]()
 _TEMPLATE = "template_migrated"
+_HAVE_TEMPLATE: set[str] = set()
+"""URLs of servers."""
 _FRESH = 60  # seconds; a run that begins makes its folder a moment before its lock
 
 
@@ -109,33 +111,36 @@ def postgres_url(postgres: embedded.EmbeddedServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres: embedded.EmbeddedServer, postgres_url: str) -> str:
+def template_database(postgres_url: str) -> str:
     """The name of a migrated database that nobody connects to, so that it can be copied; made once a run."""
-    lock = os.open(postgres.folder / "template.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    return asyncio.run(migrated_template(postgres_url))
+
+
+async def migrated_template(admin_url: str) -> str:
+    """The name of such a database on this server, made by the first process that asks for it."""
+    if admin_url in _HAVE_TEMPLATE:
+        return _TEMPLATE
+    admin = await database.connect(admin_url, application_name="tests")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        asyncio.run(_make_template(postgres_url))
+        await admin.execute("SELECT pg_advisory_lock(1)")  # until the connection ends
+        if not await admin.fetchval("SELECT TRUE FROM pg_database WHERE datname = $1", _TEMPLATE):
+            await _make_template(admin, admin_url)
     finally:
-        os.close(lock)
+        await admin.close()
+    _HAVE_TEMPLATE.add(admin_url)
     return _TEMPLATE
 
 
-async def _make_template(admin_url: str) -> None:
-    admin = await database.connect(admin_url, application_name="tests")
+async def _make_template(admin: database.Connection, admin_url: str) -> None:
+    building = f"{_TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    await admin.execute(f'CREATE DATABASE "{building}"')
+    connection = await database.connect(renamed(admin_url, building), application_name="tests")
     try:
-        if await admin.fetchval("SELECT TRUE FROM pg_database WHERE datname = $1", _TEMPLATE):
-            return
-        building = f"{_TEMPLATE}_{uuid.uuid4().hex[:8]}"
-        await admin.execute(f'CREATE DATABASE "{building}"')
-        connection = await database.connect(renamed(admin_url, building), application_name="tests")
-        try:
-            await _migrate(connection)
-        finally:
-            await connection.close()
-        await admin.execute(f'ALTER DATABASE "{building}" ALLOW_CONNECTIONS false')
-        await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{_TEMPLATE}"')
+        await _migrate(connection)
     finally:
-        await admin.close()
+        await connection.close()
+    await admin.execute(f'ALTER DATABASE "{building}" ALLOW_CONNECTIONS false')
+    await admin.execute(f'ALTER DATABASE "{building}" RENAME TO "{_TEMPLATE}"')
 
 
 async def _migrate(connection: database.Connection) -> None:
@@ -205,6 +210,16 @@ def postgres15(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres15]
 
     with start_postgres15() as server:
         yield server
+
+
+@pytest.fixture(params=["pg18", "pg15"])
+def admin_url(request: pytest.FixtureRequest) -> str:
+    """The own database of each server in turn, the newest and the oldest that is supported."""
+    if request.param == "pg15":
+        oldest: Postgres15 = request.getfixturevalue("postgres15")
+        return oldest.url("postgres")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture
