@@ -71,12 +71,11 @@ async def test_every_type_arrives_as_it_was(worker: Hand, database_url: str) -> 
     assert [name for row in rows for name, holds in row.items() if not holds] == []
     digits = await worker.db.fetchval("SELECT jb::text FROM acme_there.far_things WHERE mood = 'happy'")
     assert digits == '{"n": 12345678901234567890.123456789, "u": "é"}'
-    types = dict(
-        await worker.db.fetch(
-            "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"
-            " WHERE attrelid = 'acme_there.far_things'::regclass"
-        )
+    attributes = await worker.db.fetch(
+        "SELECT attname::text, format_type(atttypid, NULL) AS type FROM pg_attribute"
+        " WHERE attrelid = 'acme_there.far_things'::regclass"
     )
+    types = {row["attname"]: row["type"] for row in attributes}
     assert types["n"] == types["amount"] == types["f4"] == types["m"] == "numeric"
     assert (types["ts"], types["d"], types["u"]) == ("timestamp with time zone", "date", "uuid")
     assert (types["deep"], types["j"], types["i2"], types["b"]) == ("jsonb", "jsonb", "bigint", "boolean")
