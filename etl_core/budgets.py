@@ -11,7 +11,21 @@ from typing import Protocol
 from etl_core.errors import Permanent, RateLimited
 
 LONGEST_WAIT = 60.0
-"""Seconds that a call waits in place; longer, and the run is parked, which frees its worker."""
+"""Seconds that a call waits in place, where `wait_at_most` says nothing else; longer, and the run is parked,
+which frees its worker."""
+
+_longest_wait = LONGEST_WAIT
+
+
+def longest_wait() -> float:
+    """Seconds that a call of this process waits in place."""
+    return _longest_wait
+
+
+def wait_at_most(seconds: float) -> None:
+    """Sets that for the process: its `limit_patience`."""
+    global _longest_wait  # noqa: PLW0603 - a setting of the process
+    _longest_wait = seconds
 
 
 class Budget(Protocol):
@@ -50,13 +64,13 @@ async def spend_when_there(
     """Calls `take` until it returns 0; what else it returns are seconds to wait before the next try.
 
     Raises:
-        RateLimited: it would wait longer than LONGEST_WAIT in all. Permanent: no window ever has so much.
+        RateLimited: it would wait longer than `longest_wait` in all. Permanent: no window ever has so much.
     """
     if cost > capacity:
         raise Permanent(f"{resource}: a call that costs {cost} can never be made, the limit is {capacity}")
     waited = 0.0
     while (wait := await take()) > 0:
-        if waited + wait > LONGEST_WAIT:
+        if waited + wait > longest_wait():
             raise RateLimited(
                 f"{resource}: the rate limit leaves nothing for {wait:.0f} s",
                 until=timedelta(seconds=wait),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from etl_core.secret_values import mask
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command (a contract: scripts branch on them)."""
@@ -82,10 +84,14 @@ class ErrorKind(StrEnum):
 class SourceError(Exception):
     """Base of what a connector raises. `str(error)` is shown to people: name what failed, say what to do.
 
-    Never put a secret into the message.
+    Never put a secret into the message: sources repeat what they were sent. One that this process has read is
+    masked here, whoever raises the error.
     """
 
     kind = ErrorKind.INTERNAL
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(mask(part) if isinstance(part, str) else part for part in told))
 
 
 class Transient(SourceError):

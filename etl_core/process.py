@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from etl_core.secret_values import mask
 
 if TYPE_CHECKING:
     from etl_core.settings import Settings
@@ -19,10 +23,18 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logging(settings: Settings) -> None:
-    """Structured lines on stderr: readable on a terminal, JSON elsewhere. Secrets are never bound."""
+    """Structured lines on stderr: readable on a terminal, JSON elsewhere. Secrets are never bound; one that a
+    library or a connector's exception tells is masked in the finished line.
+
+    What libraries log, from warnings on whatever our level (below, they write URLs and headers), comes as
+    lines of the same kind, and so does what nobody caught.
+    """
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+        # Its own tracebacks show the values of all variables.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if terminal
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -32,10 +44,37 @@ def configure_logging(settings: Settings) -> None:
             structlog.processors.StackInfoRenderer(),
             *([] if terminal else [structlog.processors.format_exc_info]),
             renderer,
+            _mask_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda failed: _tell_uncaught(
+        failed.exc_type, failed.exc_value, failed.exc_traceback
+    )
+
+
+def _mask_line(_: object, __: str, line: structlog.typing.EventDict) -> str:
+    return mask(str(line))
+
+
+class _Lines(logging.Handler):
+    """What libraries log, as a line of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log = structlog.get_logger(logger=record.name)
+            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        except Exception:
+            self.handleError(record)
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:
+    """As Python does, without secrets."""
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
 
 
 def stop_when_asked(*, with_parent: bool = False) -> asyncio.Event:

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
                 raise ValueError("/ would allow every program on the machine")
         return entries
 
+    limit_patience: Seconds = 60
+    """How long a call waits in its worker's hands for a source's rate limit, in seconds; longer, its run is
+    parked, and the slot is free."""
 
     @model_validator(mode="after")
     def _heard_within_lease(self) -> Self:

@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             f"--stages {args.stages}: there is no stage {unknown[0]!r}; stages: {', '.join(ALL_STAGES)}"
         )
     try:
+        from etl_core.budgets import wait_at_most
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings
         from workers.allocator import give_large_blocks_back
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         give_large_blocks_back()
         settings = load_settings()
         configure_logging(settings)
+        wait_at_most(settings.limit_patience)
         gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
         asyncio.run(run_worker(settings, slots=args.concurrency, stages=stages, with_parent=args.with_parent))
     except EtlError as error:

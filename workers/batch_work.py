@@ -19,6 +19,7 @@ from etl_core.broker.protocol import Stage
 from etl_core.connector import Stream
 from etl_core.errors import ErrorKind, Fenced, Permanent, SourceError
 from etl_core.lifecycle.settle import settle_after_commit, settle_locked
+from etl_core.secret_values import mask
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -155,7 +156,7 @@ class BatchWork:
                 await self._write(self._return)
             except Exception as error:
                 log.exception("batch failed unexpectedly")
-                await self._failed(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+                await self._failed(ErrorKind.INTERNAL, mask(f"{type(error).__name__}: {error}"))
             finally:
                 await self._budget.give_back(batch.size)
 

@@ -20,6 +20,7 @@ from etl_core.broker.protocol import Stage
 from etl_core.connector import Budgets, PartitionState
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.secret_values import mask
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -131,13 +132,13 @@ class Execution:
             except SourceError as error:
                 end = ExtractEnd(error.kind, str(error))
             except PASSING as error:
-                why = str(error) or type(error).__name__
+                why = mask(str(error)) or type(error).__name__
                 message = f"the database could not be used for {STEP_TIMEOUT:g} s: {why}"
                 log.warning("run failed", error=message)
                 end = ExtractEnd(ErrorKind.TRANSIENT, message)
             except Exception as error:
                 log.exception("run failed unexpectedly")
-                end = ExtractEnd(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+                end = ExtractEnd(ErrorKind.INTERNAL, mask(f"{type(error).__name__}: {error}"))
             await self._leave(end)
 
     async def _attempt(self) -> ExtractEnd | None:

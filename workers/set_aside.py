@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etl_core.errors import Fenced
+from etl_core.secret_values import mask
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from workers.work import Held
@@ -16,6 +17,7 @@ async def set_batch_aside(conn: Connection, batch: Held, worker_id: int, error: 
     Raises:
         Fenced: the batch is another's.
     """
+    error = mask(error)
     async with conn.transaction():
         # The run too: extract, which holds it while it stores, must not add to the lane meanwhile.
         await _leases.lock_run(conn, run_id=batch.run_id)

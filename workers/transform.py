@@ -26,6 +26,7 @@ from etl_core.coercion import COERCERS, NOT_COERCIBLE, Coercer, Staged, reason_f
 from etl_core.columns import coerced_at_once
 from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
+from etl_core.secret_values import mask
 from workers.fields import fields_of
 from workers.payload import encode_record
 
@@ -60,12 +61,13 @@ class Reject:
 
     @classmethod
     def of_text(cls, stream: str, payload: str, reason: str) -> Reject:
-        """What could not be read as a record at all; lone surrogates as the escapes of Python."""
-        return cls._of_bytes(stream, payload.encode("utf-8", "backslashreplace"), reason)
+        """What could not be read as a record at all, which may repeat a credential; lone surrogates as the
+        escapes of Python."""
+        return cls._of_bytes(stream, mask(payload).encode("utf-8", "backslashreplace"), reason)
 
     @classmethod
     def _of_bytes(cls, stream: str, payload: bytes, reason: str) -> Reject:
-        printable = reason.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+        printable = mask(reason).replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
         digest = hashlib.blake2b(payload, digest_size=16).digest()
         return cls(stream, printable[:_MAX_REASON], payload, digest)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STAGGER = 1.5
 """Seconds between two starts under the dashboard, so that one sees them begin."""
+PLAIN_LIMIT, WATCHED_LIMIT = 4.0, 15.0
+"""Seconds of the rate limit that GitHub's first run meets: to be read, or to be watched."""
 
 
 def register(subparsers: Subparsers) -> None:
@@ -76,38 +78,45 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
     from etl_core.store.database import connect
     from etl_tui.demo.jobs import demo_jobs, find_repository, set_up
     from etl_tui.demo.processes import scheduler_and_worker
+    from etl_tui.demo.sources import simulated_sources
 
     if arguments.reset:
         await asyncio.to_thread(_reset, folder)
     repository = find_repository(arguments.repository)
-    jobs = demo_jobs(folder, repository)
-    context.output.line("starting an embedded database, the scheduler and a worker")
+    context.output.line(
+        "starting an embedded database, a simulated GitHub and Jira, the scheduler and a worker"
+    )
+    context.output.flush()
     if repository is None:
         context.output.notice(
             "no git repository here: the history job is left out; --repository PATH names one"
         )
-    server = await asyncio.to_thread(embedded.start, folder / "postgres")
-    try:
-        url = await asyncio.to_thread(server.url)
-        conn = await connect(url, application_name="etl-tui demo")
+    watched = _wants_dashboard(arguments, context)
+    with simulated_sources(folder, limit_seconds=WATCHED_LIMIT if watched else PLAIN_LIMIT) as sources:
+        jobs = demo_jobs(folder, repository, sources)
+        server = await asyncio.to_thread(embedded.start, folder / "postgres")
         try:
-            await _migrate(conn)
-            ids = await set_up(conn, jobs)
-            with scheduler_and_worker(url, folder) as processes:
-                if not _wants_dashboard(arguments, context):
-                    return await _run_plain(conn, jobs, ids, processes, context)
-                await _until_alive(conn)
-                starting = asyncio.create_task(_start_one_by_one(conn, list(ids.values())))
-                from etl_tui.app.launch import show_dashboard
+            url = await asyncio.to_thread(server.url)
+            conn = await connect(url, application_name="etl-tui demo")
+            try:
+                await _migrate(conn)
+                ids = await set_up(conn, jobs)
+                with scheduler_and_worker(url, folder) as processes:
+                    if not watched:
+                        return await _run_plain(conn, jobs, ids, processes, context)
+                    await _until_alive(conn)
+                    starting = asyncio.create_task(_start_one_by_one(conn, list(ids.values())))
+                    from etl_tui.app.launch import show_dashboard
 
-                try:
-                    return await show_dashboard(load_settings(database_url=url, amqp_url=None, tenant=None))
-                finally:
-                    starting.cancel()
+                    settings = load_settings(database_url=url, amqp_url=None, tenant=None)
+                    try:
+                        return await show_dashboard(settings)
+                    finally:
+                        starting.cancel()
+            finally:
+                await asyncio.shield(conn.close())
         finally:
-            await asyncio.shield(conn.close())
-    finally:
-        await asyncio.shield(asyncio.to_thread(server.close))
+            await asyncio.shield(asyncio.to_thread(server.close))
 
 
 def _wants_dashboard(arguments: argparse.Namespace, context: Context) -> bool:

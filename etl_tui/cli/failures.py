@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_core.errors import EtlError, ExitCode
+from etl_core.secret_values import mask
 from etl_tui.cli.context import WENT_AWAY
 from etl_tui.cli.output import one_line
 from etl_tui.cli.parser import PROGRAM
@@ -28,11 +29,11 @@ def report(error: BaseException, command: str) -> int:
     expected = _expected(error)
     if expected is not None:
         line, code = expected
-        sys.stderr.write(f"{PROGRAM}: {one_line(line)}\n")
+        sys.stderr.write(f"{PROGRAM}: {one_line(mask(line))}\n")
         return code
     if os.environ.get("ETL_LOG_LEVEL", "").lower() == "debug":
-        traceback.print_exception(error, file=sys.stderr)
-    told = one_line(f"{type(error).__name__}: {error}")
+        sys.stderr.write(_traceback(error))
+    told = one_line(mask(f"{type(error).__name__}: {error}"))
     try:
         where = f"the traceback is in {_write_down(error, command)}"
     except OSError as refusal:
@@ -80,5 +81,10 @@ def _write_down(error: BaseException, command: str) -> Path:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as log:
         log.write(f"\n{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {PROGRAM} {__version__}  {command}\n")
-        log.writelines(traceback.format_exception(error))
+        log.write(_traceback(error))
     return path
+
+
+def _traceback(error: BaseException) -> str:
+    """Without the values of variables, and without secrets that this process has read."""
+    return mask("".join(traceback.format_exception(error)))

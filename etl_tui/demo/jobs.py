@@ -1,4 +1,5 @@
-"""The demo's jobs, all over input that is really there: a package's CSV, a git history, the zone table."""
+"""The demo's jobs: over input that is really there (a package's CSV, a git history, the zone table), and over
+GitHub and Jira, simulated."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl_core.errors import Conflict, InvalidInput, Unreachable
+from etl_tui.demo.sources import GITHUB_TOKEN, JIRA_EMAIL, JIRA_TOKEN, Sources
 
 if TYPE_CHECKING:
+    from etl_core.control.audit import Actor
     from etl_core.store.database import Connection
 
 ZONE_COLUMNS = ("countries", "coordinates", "zone", "comment")
@@ -36,7 +39,7 @@ class DemoJob:
         return f"{self.tenant}/{self.name}"
 
 
-def demo_jobs(folder: Path, repository: Path | None) -> list[DemoJob]:
+def demo_jobs(folder: Path, repository: Path | None, sources: Sources) -> list[DemoJob]:
     """The jobs, in the order of the grid; the history job only where there is a repository.
 
     Args:
@@ -67,12 +70,46 @@ def demo_jobs(folder: Path, repository: Path | None) -> list[DemoJob]:
             {"path": str(_zone_table(folder)), "format": "tsv", "stream": "zones", "key": ["zone"]},
             schedule_minutes=1440,
         ),
+        DemoJob(
+            "acme",
+            "GitHub",
+            "github",
+            "github",
+            {
+                "api_url": sources.github,
+                "token": f"file:{_secret(folder, 'github-token', GITHUB_TOKEN)}",
+                "owners": ["octo"],
+                "page_size": 10,
+            },
+        ),
+        DemoJob(
+            "globex",
+            "Jira",
+            "jira",
+            "jira",
+            {
+                "site": sources.jira,
+                "auth": {
+                    "type": "api_token",
+                    "email": JIRA_EMAIL,
+                    "api_token": f"file:{_secret(folder, 'jira-token', JIRA_TOKEN)}",
+                },
+            },
+        ),
     ]
     if repository:
         jobs.append(
             DemoJob("globex", "history", "repository", "git", {"path": str(repository)}, schedule_minutes=5)
         )
-    return sorted(jobs, key=lambda job: job.name)
+    return sorted(jobs, key=lambda job: job.name.lower())
+
+
+def _secret(folder: Path, name: str, secret: str) -> Path:
+    """A file as a secret is kept in one, for its owner alone."""
+    path = folder / name
+    path.touch(mode=0o600)
+    path.write_text(secret, encoding="utf-8")
+    return path.resolve()
 
 
 async def set_up(conn: Connection, jobs: list[DemoJob]) -> dict[str, int]:
@@ -98,7 +135,7 @@ async def set_up(conn: Connection, jobs: list[DemoJob]) -> dict[str, int]:
         )
         if not added:
             await change_config(conn, tenant=job.tenant, name=job.integration, config=job.config, actor=actor)
-        await _made(
+        was_added = await _made(
             add_job(
                 conn,
                 tenant=job.tenant,
@@ -110,7 +147,20 @@ async def set_up(conn: Connection, jobs: list[DemoJob]) -> dict[str, int]:
             )
         )
         ids[job.full_name] = await find_job(conn, job.full_name)
+        if not was_added:  # one of the four that every tenant begins with, or of an earlier demo
+            await _connect(conn, ids[job.full_name], job, actor)
     return ids
+
+
+async def _connect(conn: Connection, job_id: int, job: DemoJob, actor: Actor) -> None:
+    """Gives it its integration and intervals; one whose run an earlier demo left behind has them."""
+    from etl_core.control.jobs import assign_integration, change_settings, settings_request, show_job
+
+    if (await show_job(conn, job_id)).integration == job.integration:
+        return
+    await assign_integration(conn, job_id, job.integration, actor)
+    request = settings_request(job.schedule_minutes, job.retry_minutes)
+    await change_settings(conn, job_id, request, actor)
 
 
 def find_repository(named: str | None) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl_core.errors import Conflict, EtlError
@@ -63,15 +64,15 @@ async def run_all(
     from etl_core.control.runs import show_run
 
     runs = {job.full_name: await _start(conn, ids[job.full_name]) for job in jobs}
-    told: dict[str, tuple[str, int]] = {}
+    told: dict[str, str] = {}
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         for job in jobs:
             run = runs[job.full_name] = await show_run(conn, runs[job.full_name].id)
-            seen = (run.state.value, run.rows_extracted)
-            if told.get(job.full_name) != seen:
-                told[job.full_name] = seen
-                output.line(f"{job.full_name}: {_sentence(Ended(job, run))}")
+            sentence = await _wait(conn, run) or _sentence(Ended(job, run))
+            if told.get(job.full_name) != sentence:
+                told[job.full_name] = sentence
+                output.line(f"{job.full_name}: {sentence}")
                 output.flush()
         if not any(run.state.is_open for run in runs.values()):
             break
@@ -99,6 +100,17 @@ async def _start(conn: Connection, job_id: int) -> RunRow:
             if run is not None:
                 return run
     return await run_now(conn, job_id, Actor.current())
+
+
+async def _wait(conn: Connection, run: RunRow) -> str | None:
+    """What the source of a parked run makes it wait for, and until when."""
+    from etl_core.control.jobs import read_job
+    from etl_core.rules.why import WhyKind, why
+
+    if run.state != "QUEUED" or run.wait_reason is None:
+        return None
+    answer = why(await read_job(conn, run.job_id), None, datetime.now().astimezone())
+    return answer.text if answer.kind is WhyKind.WAITING else None
 
 
 def _sentence(ended: Ended) -> str:

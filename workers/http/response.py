@@ -77,10 +77,11 @@ class Response:
     @cached_property
     def excerpt(self) -> str:
         """What the body says of itself, on one line of at most 300 characters, secrets masked."""
-        text = _TAG.sub(" ", self.content[:16_384].decode("utf-8", "replace"))
+        # Before anything is taken out of it: half a secret is not known again.
+        text = _TAG.sub(" ", mask(self.content[:65_536].decode("utf-8", "replace"))[:16_384])
         with suppress(msgspec.DecodeError, RecursionError):
-            text = _reason(self.json) or text
-        return " ".join(mask(text).split())[:300]
+            text = mask(_reason(self.json)) or text
+        return " ".join(text.split())[:300]
 
 
 def _reason(document: Any) -> str:

@@ -27,7 +27,7 @@ import msgspec
 import stamina
 
 from etl_core import __version__
-from etl_core.budgets import LONGEST_WAIT
+from etl_core.budgets import longest_wait
 from etl_core.connector import Budget
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from etl_core.secret_values import mask
@@ -202,7 +202,7 @@ class HttpSource:
             seconds = max(wait.total_seconds(), 1.0)
             if self._budget is not None:
                 await self._budget.park(timedelta(seconds=seconds))
-            if waited + seconds > LONGEST_WAIT:
+            if waited + seconds > longest_wait():
                 raise answer
             await asyncio.sleep(seconds)
             waited += seconds

@@ -31,7 +31,7 @@ def make_app(args: argparse.Namespace) -> web.Application:
     simulator.access.add(args.token, ("repo", "read:org"))
     for credential in simulator.access.credentials.values():
         for limit in (credential.limits.graphql, credential.limits.core):
-            limit.capacity, limit.window = args.points, args.window
+            limit.capacity, limit.window, limit.used_by_others = args.points, args.window, args.used
     app = simulator.application()
 
     async def live(_: web.Application) -> AsyncIterator[None]:
@@ -61,6 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--issues", type=int, default=30, help="of each repository")
     parser.add_argument("--changes", type=float, default=0.0, help="of the world, a second")
     parser.add_argument("--points", type=int, default=5_000, help="of a window, for GraphQL and for REST")
+    parser.add_argument("--used", type=int, default=0, help="points of the first window that are gone")
     parser.add_argument("--window", type=float, default=3_600.0, help="of the rate limit, seconds")
     parser.add_argument("--enterprise", action="store_true", help="serve below /api/v3 and /api/graphql")
 

@@ -16,13 +16,15 @@ class Limit:
     capacity: int = 5_000
     window: float = 3_600.0
     used: int = 0
+    used_by_others: int = 0
+    """Of the first window, before we came."""
     resets_at: float = 0.0
 
     def turn(self) -> None:
-        """A window that is over begins anew."""
+        """A window that is over begins anew; the first one with the first request."""
         now = time.time()
         if now >= self.resets_at:
-            self.used, self.resets_at = 0, now + self.window
+            self.used, self.resets_at = (0 if self.resets_at else self.used_by_others), now + self.window
 
     def take(self, units: int) -> None:
         self.turn()

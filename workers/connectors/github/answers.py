@@ -105,7 +105,7 @@ def _meaning(  # noqa: PLR0911 - a line per meaning
     response: Response, errors: Sequence[Mapping[str, Any]], *, has_data: bool
 ) -> SourceError:
     types = {str(error.get("type", "")) for error in errors}
-    said = mask(" ".join("; ".join(str(error.get("message", "")) for error in errors).split())[:300])
+    said = mask(" ".join("; ".join(str(error.get("message", "")) for error in errors).split()))[:300]
     told = f"{response.method} {response.url}: {said}"
     if types & _TOO_MUCH or any(words in said.lower() for words in _GIVEN_UP):
         return TooMuch(told)
