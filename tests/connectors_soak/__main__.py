@@ -12,10 +12,15 @@ from pathlib import Path
 
 from tests.connectors_soak.campaign import soak
 from tests.connectors_soak.github import GitHubSource
+from tests.connectors_soak.postgres import PostgresSource
 from tests.connectors_soak.rest import REST_SOURCES
 from tests.connectors_soak.source import Source
 
-SOURCES: dict[str, Callable[[int], Source]] = {"github": GitHubSource, **REST_SOURCES}
+SOURCES: dict[str, Callable[[int], Source]] = {
+    "github": GitHubSource,
+    "postgres": PostgresSource,
+    **REST_SOURCES,
+}
 """Name -> its source, made from a seed."""
 
 

@@ -1,8 +1,8 @@
 """The SQL that cannot be written beforehand, for tables known only at run time: here their DDL.
 
-The modules named so (`merge_statements`, `walk_statements`, ...) are the only places in the program where SQL
-is composed. Every identifier goes through `quote`; values are parameters, never text. Fixed statements are in
-`sql/queries/loader.sql`.
+The modules named so (`merge_statements`, `walk_statements`, ...), here, in `workers.vectorize` and in the
+connector `postgres`, are the only places in the program where SQL is composed. Every identifier goes through
+`quote`; values are parameters, never text. Fixed statements are in `sql/queries/loader.sql`.
 """
 
 from __future__ import annotations
