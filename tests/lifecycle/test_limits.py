@@ -24,8 +24,8 @@ _pauses = load("pauses")
 Open = Callable[[], Awaitable[Connection]]
 
 WORKERS = 8
-CLAIMS = 200
-"""By each."""
+CLAIMS = 60
+"""By each; up to five times as many until the limits were reached."""
 
 
 @pytest.fixture
@@ -72,12 +72,19 @@ GROUP BY i.name, t.name
 """
 
 
+def binds_another(limits: dict[str, int]) -> bool:
+    """Whether one of them may keep another from being reached."""
+    return "all" in limits
+
+
 async def busy_worker(
     conn: Connection, worker_id: int, limits: dict[str, int], seed: int, peaks: dict[str, int]
 ) -> None:
     """Claims, looks what runs at that moment, holds the run for a little while, gives it back."""
     dice = random.Random(seed)
-    for _ in range(CLAIMS):
+    for number in range(5 * CLAIMS):
+        if number >= CLAIMS and (peaks == limits or binds_another(limits)):
+            return
         run = await claim_run(conn, worker_id)
         if run is None:
             await asyncio.sleep(0.001)
@@ -121,8 +128,7 @@ async def test_claims_at_once_never_pass_a_limit(open_connection: Open, limits: 
         *(busy_worker(conn, worker_id, limits, seed + n, peaks) for n, conn in enumerate(conns))
     )
     # And it was not by chance: the limit was reached, unless a tighter one binds first.
-    if len(limits) <= 2:
-        assert peaks == limits
+    assert peaks == limits or binds_another(limits)
 
 
 async def without_the_locks(conn: Connection, worker_id: int) -> bool:
