@@ -66,10 +66,10 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            log = structlog.get_logger(logger=record.name)
+            log = structlog.get_logger().bind(logger=record.name)
             log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
-        except Exception:
-            self.handleError(record)
+        except Exception as error:  # Python's own handling prints all that was to be logged
+            sys.stderr.write(f"a line of {record.name} could not be logged ({type(error).__name__})\n")
 
 
 def _tell_uncaught(kind: type[BaseException], error: BaseException | None, trace: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
@@ -24,11 +25,14 @@ _known: dict[str, tuple[str, ...]] = {}
 """Value -> its forms; the one that was not used for longest is the first."""
 _forms_by_length: tuple[str, ...] = ()
 """The longest first: of two secrets one may begin with the other. Replaced as a whole, never changed."""
+_escaped: tuple[re.Pattern[str], ...] = ()
+"""Of the few that hold a quote or a backslash: however often they were escaped, as in a repr of a repr."""
+_NEEDS_ESCAPE = frozenset("\"'\\")
 
 
 def remember_secret(value: str) -> None:
     """From now on `mask` hides it: as it is, as URLs, JSON, HTML, reprs and Base64 have it, line by line."""
-    global _forms_by_length  # noqa: PLW0603 - one registry for a process, as one log is
+    global _forms_by_length, _escaped  # noqa: PLW0603 - one registry for a process, as one log is
     with _lock:
         forms = _known.pop(value, None)
         if forms is not None:
@@ -39,6 +43,9 @@ def remember_secret(value: str) -> None:
             del _known[next(iter(_known))]
         every = {form for forms in _known.values() for form in forms}
         _forms_by_length = tuple(sorted(every, key=len, reverse=True))
+        _escaped = tuple(
+            _any_escape(form) for form in _forms_by_length if _NEEDS_ESCAPE & set(form) and form in _known
+        )
 
 
 def _forms(value: str) -> set[str]:
@@ -52,9 +59,7 @@ def _forms(value: str) -> set[str]:
             quote_plus(part, errors="surrogatepass"),
             json.dumps(part)[1:-1],
             json.dumps(part, ensure_ascii=False)[1:-1],
-            json.dumps(json.dumps(part)[1:-1])[1:-1],
             repr(part)[1:-1],
-            repr(repr(part)[1:-1])[1:-1],
             html.escape(part),
             html.escape(part, quote=False),
         }
@@ -64,8 +69,17 @@ def _forms(value: str) -> set[str]:
     return {form for form in forms if len(form) >= SHORTEST}
 
 
+def _any_escape(text: str) -> re.Pattern[str]:
+    parts = (
+        r"\\+" if c == "\\" else r"\\*" + re.escape(c) if c in _NEEDS_ESCAPE else re.escape(c) for c in text
+    )
+    return re.compile("".join(parts))
+
+
 def mask(text: str) -> str:
     """The text with every secret that this process knows replaced by `***`."""
+    for pattern in _escaped:
+        text = pattern.sub(HIDDEN, text)
     for form in _forms_by_length:
         if form in text:
             text = text.replace(form, HIDDEN)
@@ -74,4 +88,4 @@ def mask(text: str) -> str:
 
 def holds_secret(text: str) -> bool:
     """Whether a secret that this process knows stands in the text."""
-    return any(form in text for form in _forms_by_length)
+    return any(form in text for form in _forms_by_length) or any(found.search(text) for found in _escaped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, unquote_plus
+
 import httpx
 
 from etl_core.errors import Permanent
@@ -41,7 +43,8 @@ def next_request(request: httpx.Request, response: httpx.Response) -> tuple[http
         headers = httpx.Headers(request.headers)
         headers.pop("authorization", None)  # comes again with the credential
     else:
-        if holds_secret(str(url)):
+        told_there = str(url)
+        if any(holds_secret(as_read(told_there)) for as_read in (str, unquote, unquote_plus)):
             raise Permanent(f"{told}: would carry a secret to {shown(url)}: not followed")
         headers = httpx.Headers(
             {name: request.headers[name] for name in _CARRIED_ANYWHERE if name in request.headers}

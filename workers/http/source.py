@@ -38,6 +38,7 @@ from workers.http.broken import one_line, translate
 from workers.http.errors import BodyTooLarge, Unreached, describe, failure
 from workers.http.redirects import MOST_HOPS, next_request
 from workers.http.response import Response
+from workers.http.trust import authorities
 
 # At these levels they write URLs with their query, and headers.
 for _name in ("httpx", "httpcore", "hpack", "h11", "h2"):
@@ -136,6 +137,7 @@ class HttpSource:
                 # What one answer sets is never sent with the next.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
+                verify=authorities(),
                 event_hooks={"response": [self._limit]},
             )
         except (OSError, ValueError, httpx.InvalidURL) as error:

@@ -17,14 +17,19 @@ class Limit:
     window: float = 3_600.0
     used: int = 0
     used_by_others: int = 0
-    """Of the first window, before we came."""
+    """Of the first window, before we came. It does not end before it is used up, however slow we are."""
     resets_at: float = 0.0
+    _is_first: bool = False
 
     def turn(self) -> None:
         """A window that is over begins anew; the first one with the first request."""
         now = time.time()
-        if now >= self.resets_at:
-            self.used, self.resets_at = (0 if self.resets_at else self.used_by_others), now + self.window
+        if self.used_by_others and not self.resets_at:
+            self.used, self._is_first = self.used_by_others, True
+        if self._is_first and self.used < self.capacity:
+            self.resets_at = now + self.window
+        elif now >= self.resets_at:
+            self.used, self.resets_at, self._is_first = 0, now + self.window, False
 
     def take(self, units: int) -> None:
         self.turn()
