@@ -26,7 +26,7 @@ class SourceCall:
     what: str
     """Method and URL, or what a call is called there."""
     status: int | None
-    """Of HTTP; None when there was no answer."""
+    """Of HTTP; None where it is another protocol, or there was no answer."""
     milliseconds: int
     bytes: int = 0
     """Of the answer's body."""

@@ -103,7 +103,8 @@ def _pair(option: str, text: str) -> tuple[str, Any]:
 def _tell(trial: ConnectorTrial, context: Context) -> None:
     line = context.output.line
     for call in trial.calls:
-        ended = call.error if call.status is None else f"{call.status}, {call.bytes:,} bytes"
+        answer = "answered" if call.status is None else f"{call.status}, {call.bytes:,} bytes"
+        ended = call.error or answer
         line(one_line(f"{call.what}  ->  {ended}, {call.milliseconds} ms"))
     for number, page in enumerate(trial.pages, 1):
         held = ", ".join(f"{records} {stream}" for stream, records in page.records.items()) or "no records"

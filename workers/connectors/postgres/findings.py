@@ -67,7 +67,8 @@ def _readable(source: Source) -> list[Finding]:
 def _way(source: Source) -> str:
     if not source.by:
         return "all of it in each run"
-    census = f"a census every {source.census_every} runs" if source.census_every else "deletions are not seen"
+    every = "in each run" if source.census_every == 1 else f"every {source.census_every} runs"
+    census = f"a census {every}" if source.census_every else "deletions are not seen"
     return f"what is new by {', '.join(source.by)}; {census}"
 
 

@@ -87,7 +87,7 @@ class Session:
         with self._translated():
             found = await self.connection.fetch(fetch(rows))
         seconds = time.monotonic() - began
-        tell_call(f"{self.what}: {len(found)} rows", status=None, seconds=seconds)
+        tell_call(f"FETCH {rows} of {self.what}: {len(found)} rows", status=None, seconds=seconds)
         return found
 
     async def row(self, statement: Statement) -> Sequence[Any] | None:
