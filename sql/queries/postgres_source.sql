@@ -96,3 +96,12 @@ SELECT
     ) AS columns
 FROM pg_index AS i
 WHERE i.indrelid = ANY(:relations::oid []) AND i.indisvalid AND i.indpred IS NULL;
+
+-- name: source_is_waited_for()$
+-- Whether somebody who wants a table for himself waits for one that this session has read.
+SELECT EXISTS (
+    SELECT
+    FROM pg_locks AS mine
+    INNER JOIN pg_locks AS other ON other.database = mine.database AND other.relation = mine.relation
+    WHERE mine.pid = pg_backend_pid() AND mine.granted AND NOT other.granted AND other.mode = 'AccessExclusiveLock'
+);

@@ -31,7 +31,7 @@ from workers.connectors.postgres.findings import look
 from workers.connectors.postgres.session import Session, open_session
 from workers.connectors.postgres.sources import Source, Unreadable
 from workers.connectors.postgres.types import VERBATIM
-from workers.connectors.postgres.walk import Walk, plan
+from workers.connectors.postgres.walk import Walk
 
 
 class PostgresConnector:
@@ -47,8 +47,6 @@ class PostgresConnector:
         self.config = config
         self._sources: list[Source | Unreadable] = []
         self._server: str | None = None
-        self._censuses: set[str] = set()
-        """Streams that are declared as read as a whole: only their walks may tell what is gone."""
         self._done: set[str] = set()
         """Streams that this instance has read to their end: begun again, it reads the others."""
 
@@ -65,12 +63,7 @@ class PostgresConnector:
             first = next(each for each in self._sources if isinstance(each, Unreadable))
             raise first.error
         self._done = set()
-        self._censuses = set()
-        for source in readable:
-            bookmark, resume = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
-            if plan(source, bookmark, resume, self._server).census:
-                self._censuses.add(source.stream)
-        return [source.as_stream(census=source.stream in self._censuses) for source in readable]
+        return [source.as_stream() for source in readable]
 
     async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
         wanted = [
@@ -104,7 +97,6 @@ class PostgresConnector:
             bookmark,
             resume,
             server=self._server,
-            may_be_census=source.stream in self._censuses,
             most_rows=most,
         )
         try:

@@ -14,15 +14,20 @@ import asyncpg
 
 from etl_core.errors import Permanent
 from etl_core.source_calls import tell_call
+from etl_core.store.queries import load
 from workers.connectors.postgres.config import PostgresConfig
 from workers.connectors.postgres.failures import FROM_SERVER, source_error
 from workers.connectors.postgres.statements import CLOSE, Statement, declare, fetch, settings
+
+_queries = load("postgres_source")
 
 CONNECT_TIMEOUT: Final = 10.0
 OLDEST_SERVER: Final = 13
 """It has pg_current_snapshot and 64-bit transaction numbers."""
 SHORTEST_IDLE: Final = 1.0
 """Minutes that the server waits at least for a reader that has rows to load."""
+LOOKS_EVERY: Final = 1.0
+"""Seconds between two looks whether anybody waits for us."""
 _ANSWER_LATE: Final = 30.0
 """Seconds after which, past the statement's own limit, the way to the server is taken for broken."""
 _SERVER: Final = "PostgreSQL"
@@ -35,6 +40,7 @@ class Session:
         self.connection = connection
         self._config = config
         self._began_at: float | None = None
+        self._looked_at = time.monotonic()
         self.what = _SERVER
 
     @property
@@ -42,12 +48,19 @@ class Session:
         """The server's major version."""
         return int(self.connection.get_server_version().major)
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether its snapshot was held as long as one may be."""
-        if self._began_at is None:
+    async def is_stale(self) -> bool:
+        """Whether its snapshot was held as long as one may be, or longer than others can wait for.
+
+        Who alters a table waits until those that read it have ended, and all others wait behind.
+        """
+        now = time.monotonic()
+        if self._began_at is None or now - self._began_at > self._config.snapshot_minutes * 60:
+            return True
+        if now - self._looked_at < LOOKS_EVERY:
             return False
-        return time.monotonic() - self._began_at > self._config.snapshot_minutes * 60
+        self._looked_at = now
+        with self._translated():
+            return bool(await _queries.source_is_waited_for(self.connection))
 
     async def begin(self) -> None:
         """A new snapshot, and limits for what is done in it."""

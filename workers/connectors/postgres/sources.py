@@ -63,10 +63,10 @@ class Source:
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
 
-    def as_stream(self, *, census: bool) -> Stream:
-        """`census`: its walk meets every key there is."""
+    def as_stream(self) -> Stream:
+        """The same in every run: what a lost worker left is loaded by one that knows no more than this."""
         columns = tuple(Column(each.name, each.type) for each in self.columns)
-        return Stream(self.stream, columns, self.key, full_refresh=census)
+        return Stream(self.stream, columns, self.key, full_refresh=self.census_every > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,10 +77,8 @@ class Walk:
         resume: Resume | None,
         *,
         server: str | None,
-        may_be_census: bool,
         most_rows: int,
     ) -> None:
-        """`may_be_census`: its stream was declared as one that is read as a whole."""
         self._session = session
         self._config = config
         self._source = source
@@ -88,7 +86,6 @@ class Walk:
         self._left = resume
         self._server = server
         self._plan = plan(source, bookmark, resume, server)
-        self._is_census = self._plan.census and may_be_census
         self._most = most_rows
         self._pace = Pace(config.rows_per_second)
         self._is_begun_anew = resume is not None and not self._plan.goes_on
@@ -104,7 +101,7 @@ class Walk:
                 at = at.model_copy(update={"leg": leg, "after": None})
             is_open = is_over = False
             while not is_over:
-                if self._session.is_stale and not (leg == "keyless" and is_open):
+                if not (leg == "keyless" and is_open) and await self._session.is_stale():
                     await self._session.begin()
                     is_open = False
                 if not is_open:
@@ -159,7 +156,7 @@ class Walk:
             after=None,
             since=since if old is not None else None,
             mark=marked,
-            census=self._is_census,
+            census=self._plan.census,
             by=source.by,
             key=[*source.key],
             server=self._server if source.by_xmin else None,

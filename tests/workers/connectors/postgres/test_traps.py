@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -12,7 +13,8 @@ from etl_core.connector import ExtractContext, PartitionState
 from etl_core.errors import Permanent, Transient
 from etl_core.store.database import Connection, connect
 from etl_core.testing.walking import Destination, pages_of, run
-from workers.connectors.postgres import PostgresConnector
+from tests.support.jobs import eventually
+from workers.connectors.postgres import PostgresConnector, session
 from workers.connectors.postgres.config import PostgresConfig
 from workers.connectors.postgres.finding_sources import find_sources
 from workers.connectors.postgres.session import open_session
@@ -195,3 +197,30 @@ async def test_a_connection_that_is_ended_is_begun_again_behind_its_last_page(so
         loaded.load(connector, streams, page)
     assert len(loaded.rows["t"]) == len(loaded.rows["first"]) == 20
     assert loaded.records == 12, "neither what was read of it, nor the table before, is read again"
+
+
+async def test_who_alters_the_table_does_not_wait_for_the_end_of_the_walk(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "LOOKS_EVERY", 0.0)
+    await source.make(20)
+    connector = source.connector("t", page_size=4)
+    loaded = Destination()
+    streams = {stream.name: stream for stream in await connector.discover(ExtractContext())}
+    altering: asyncio.Task[str] | None = None
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
+    other = await connect(source.url, application_name="other")
+    try:
+        async with aclosing(pages_of(connector, ExtractContext())) as pages:
+            async for page in pages:
+                loaded.load(connector, streams, page)
+                if altering is None:
+                    altering = asyncio.create_task(source.conn.execute("ALTER TABLE t ADD COLUMN b int"))
+                    await eventually(lambda: other.fetchval(waits))
+                elif loaded.pages == 3:
+                    assert altering.done(), "it was let in between two pages"
+    finally:
+        await other.close()
+    assert altering is not None
+    await altering
+    assert len(loaded.rows["t"]) == 20
