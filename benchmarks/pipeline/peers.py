@@ -65,9 +65,9 @@ TARGET_TUNED: Final = Peer("target-postgres, tuned", _TARGET, {"use_copy": True,
 PEERS: Final = (DLT, DLT_TUNED, TARGET, TARGET_TUNED)
 
 
-def install() -> None:
+def install(wanted: Sequence[Peer] | None = None) -> None:
     """Makes the venvs that are not there yet, in .cache/benchmarks, some 300 MB, from PyPI."""
-    for peer in (DLT, TARGET):
+    for peer in wanted or (DLT, TARGET):
         folder = VENVS / peer.program
         done = folder / "installed"
         if done.exists() and done.read_text() == peer.requirement:
@@ -111,7 +111,7 @@ async def load_with(
 async def _time_dlt(peer: Peer, folder: Path, url: str, file: Path) -> float:
     """Seconds of `pipeline.run`, by its own process."""
     told = {
-        "url": _over_the_socket(url),
+        "url": over_the_socket(url),
         "file": str(file),
         "dataset": STREAM,
         "stream": STREAM,
@@ -120,7 +120,7 @@ async def _time_dlt(peer: Peer, folder: Path, url: str, file: Path) -> float:
         **peer.config,
     }
     environment = {"BENCH_DLT": json.dumps(told), "RUNTIME__DLTHUB_TELEMETRY": "false", **peer.environment}
-    said, _ = await _run(peer, [str(_DLT_PROGRAM)], folder, environment)
+    said, _ = await run_program(peer, [str(_DLT_PROGRAM)], folder, environment)
     return float(said.split()[-1])
 
 
@@ -134,11 +134,13 @@ async def _time_target(peer: Peer, folder: Path, url: str, messages: Path) -> fl
         **peer.config,
     }
     config.write_text(json.dumps(told))
-    _, seconds = await _run(peer, ["-c", _TARGET_PROGRAM, "--config", str(config)], folder, {}, messages)
+    _, seconds = await run_program(
+        peer, ["-c", _TARGET_PROGRAM, "--config", str(config)], folder, {}, messages
+    )
     return seconds
 
 
-def _over_the_socket(url: str) -> str:
+def over_the_socket(url: str) -> str:
     """The URL as dlt wants it: the host is the folder of the socket, and there is a password."""
     found = re.fullmatch(r"postgresql://(\w+)@/(.*)\?host=(.*)&port=(\d+)", url)
     if found is None:
@@ -147,7 +149,7 @@ def _over_the_socket(url: str) -> str:
     return f"postgresql://{user}:none@{quote(host, safe='')}:{port}/{database}"
 
 
-async def _run(
+async def run_program(
     peer: Peer,
     arguments: Sequence[str],
     folder: Path,
