@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from etl_core.connector import SINGLE_PARTITION, Column, ColumnType, Fragment, Page, Stream
+from etl_core.connector import SINGLE_PARTITION, Column, ColumnType, ExtractContext, Fragment, Page, Stream
+from workers.connectors.files.ledger import LEDGER, RECENT, Ledger
 from workers.connectors.files.places.files import SourceFile
 
 FILE = "file"
@@ -33,8 +34,21 @@ def census_stream(stream: str) -> Stream:
     )
 
 
-def census_pages(files: Sequence[SourceFile], stream: str) -> Iterator[Page]:
-    """In the lane of the rows: behind all of them."""
+def forget_gone(
+    context: ExtractContext, stream: str, files: Sequence[SourceFile], ledger: Ledger
+) -> list[Fragment]:
+    """Takes the bookmarks of vanished files away: one that comes back is read again, as its rows went."""
+    there = {file.partition for file in files}
+    gone = [
+        Fragment(stream, partition, bookmark=None)
+        for (of, partition), state in context.checkpoint.items()
+        if of == stream and partition not in there and partition not in (LEDGER, RECENT) and state.bookmark
+    ]
+    return gone + (ledger.fragments(stream, files, pour=True) if ledger.holds_gone(files) else [])
+
+
+def census_pages(files: Sequence[SourceFile], stream: str, forgotten: Sequence[Fragment]) -> Iterator[Page]:
+    """In the lane of the rows, behind all of them. What is `forgotten` goes with the deletion, at the end."""
     name = census_name(stream)
     for at in range(0, len(files), _PAGE):
         part = files[at : at + _PAGE]
@@ -42,7 +56,10 @@ def census_pages(files: Sequence[SourceFile], stream: str) -> Iterator[Page]:
         yield Page(
             lane=stream,
             records={name: [_record(file) for file in part]},
-            checkpoint=[Fragment(name, SINGLE_PARTITION, bookmark=None, resume=resume, begins_anew=at == 0)],
+            checkpoint=[
+                Fragment(name, SINGLE_PARTITION, bookmark=None, resume=resume, begins_anew=at == 0),
+                *(forgotten if resume is None else ()),
+            ],
         )
 
 

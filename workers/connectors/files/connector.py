@@ -32,12 +32,12 @@ from etl_core.connector import (
 )
 from etl_core.errors import BadRecord, SourceError, Transient
 from workers.connectors.files import checkpoint as stored
-from workers.connectors.files.census import census_name, census_pages, census_stream
+from workers.connectors.files.census import census_name, census_pages, census_stream, forget_gone
 from workers.connectors.files.checking import check_files
 from workers.connectors.files.config import DELIMITED, FilesConfig
 from workers.connectors.files.formats.joining import join_of, joined
 from workers.connectors.files.formats.values import Converter, converter
-from workers.connectors.files.ledger import LEDGER, RECENT
+from workers.connectors.files.ledger import RECENT
 from workers.connectors.files.pages import FilePage, FilePages
 from workers.connectors.files.places.connecting import place_of
 from workers.connectors.files.places.files import Changed, FileMissing, SourceFile
@@ -125,7 +125,8 @@ class FilesConnector:
                         yield page
                 lot = await self._next_lot(found)
             if self.config.vanished == "delete":
-                for page in census_pages(found.files, self._stream_name):
+                forgotten = forget_gone(context, self._stream_name, found.files, found.ledger)
+                for page in census_pages(found.files, self._stream_name, forgotten):
                     yield page
         finally:
             await self._place.close()
@@ -282,11 +283,11 @@ class FilesConnector:
         resume = page.resume
         if plan.ledger is not None and resume is not None:
             resume = resume.model_copy(update={"file": plan.file.partition})
-        bookmark: BaseModel | None = plan.bookmark if plan.ledger is None else found.ledger.recent()
+        own = plan.bookmark.model_dump(mode="json") if plan.bookmark else None
         return Fragment(
             self._stream_name,
             plan.file.partition if plan.ledger is None else RECENT,
-            bookmark=bookmark.model_dump(mode="json") if bookmark else None,
+            bookmark=own if plan.ledger is None else found.ledger.stored_recent,
             resume=resume.model_dump(mode="json") if resume else None,
         )
 
@@ -302,13 +303,9 @@ class FilesConnector:
             else:
                 bookmark = plan.scan.bookmark(self._read_as).model_dump(mode="json")
                 fragments.append(Fragment(self._stream_name, plan.file.partition, bookmark=bookmark))
-        if in_ledger and found.ledger.is_full:
-            found.ledger.pour(found.files)
-            bookmark = found.ledger.bookmark().model_dump(mode="json")
-            fragments.append(Fragment(self._stream_name, LEDGER, bookmark=bookmark))
         if in_ledger:
-            bookmark = found.ledger.recent().model_dump(mode="json")
-            fragments.append(Fragment(self._stream_name, RECENT, bookmark=bookmark))
+            ledger = found.ledger
+            fragments += ledger.fragments(self._stream_name, found.files, pour=ledger.is_full)
         return fragments
 
     def _page(self, page: FilePage, checkpoint: list[Fragment], total: int | None) -> Page:

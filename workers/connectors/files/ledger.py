@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from etl_core.connector import Fragment
 from etl_core.errors import Permanent
 from workers.connectors.files.checkpoint import LedgerBookmark
 from workers.connectors.files.formats.joining import Join, joined
@@ -43,6 +44,8 @@ class Ledger:
         self._join = join
         self._entries = _entries_of(stored, read_as)
         self._recent = _entries_of(recent, read_as)
+        self.stored_recent = None if recent is None else recent.model_dump(mode="json")
+        """As the checkpoint has it: in the midst of a file it stays so."""
         self.columns: Columns = {}
         for bookmark in (stored, recent):
             if bookmark is not None and bookmark.read_as == read_as:
@@ -67,6 +70,20 @@ class Ledger:
         stamped = _version_hash(scan.version) if scan.settled else _UNPROVEN
         self._recent[_name_hash(file.partition)] = stamped + _contents_hash(scan.fingerprint)
         self.columns = joined(self.columns, scan.columns, self._join)
+
+    def holds_gone(self, present: Iterable[SourceFile]) -> bool:
+        """Whether it knows a file that is not there any more."""
+        there = {_name_hash(file.partition) for file in present}
+        return not (self._entries.keys() | self._recent.keys()) <= there
+
+    def fragments(self, stream: str, present: Iterable[SourceFile], *, pour: bool) -> list[Fragment]:
+        """What the checkpoint is to hold now; `pour`: as `pour` does."""
+        found = []
+        if pour:
+            self.pour(present)
+            found.append(Fragment(stream, LEDGER, bookmark=self.bookmark().model_dump(mode="json")))
+        self.stored_recent = self.recent().model_dump(mode="json")
+        return [*found, Fragment(stream, RECENT, bookmark=self.stored_recent)]
 
     def pour(self, present: Iterable[SourceFile]) -> None:
         """Puts the recent ones to the others and forgets those that are gone."""

@@ -56,10 +56,11 @@ async def survey(place: Place, config: FilesConfig, context: ExtractContext, str
             f"{config.shown}: {len(found.files):,} files, and an integration keeps book of {MOST_FILES:,}; "
             "make several of it with narrower patterns, or move away what was read"
         )
-    left = Left(dict.fromkeys(found.unfinished, "unfinished by its name"))
+    left = Left()
     plans, ledger = plan_files(found.files, config, context, stream)
     await _leave_unfinished(place, config, plans, left)
     plans = [plan for plan in plans if plan.file.partition not in left.reasons]
+    left.reasons |= dict.fromkeys(found.unfinished, "unfinished by its name")
     if not plans and left.reasons:
         raise Transient(f"{config.shown}: {left.told()}", retry_in_place=False)
     return Survey(found.files, plans, ledger, left)

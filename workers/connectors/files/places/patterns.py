@@ -30,7 +30,7 @@ def common_folder(paths: Sequence[str]) -> str:
 
 @lru_cache(maxsize=1_024)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A whole path; a wildcard matches no slash, and no dot at the beginning of a name."""
+    """Of a whole path, without a slash before it; a wildcard matches no slash, and no dot that begins a name."""
     written = []
     parts = [part for part in pattern.split("/") if part]
     for number, part in enumerate(parts):
@@ -63,7 +63,7 @@ def _of_name(part: str) -> str:
 
 
 def matches(path: str, pattern: str) -> bool:
-    return compiled(pattern).fullmatch(path) is not None
+    return compiled(pattern).fullmatch(path.lstrip("/")) is not None
 
 
 def matches_any(partition: str, patterns: Collection[str]) -> bool:

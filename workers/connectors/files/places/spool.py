@@ -115,8 +115,7 @@ class Writing:
 class Spool:
     """See the module. One download at a time."""
 
-    def __init__(self, room: int = ROOM) -> None:
-        self._room = room
+    def __init__(self) -> None:
         self._file: BinaryIO | None = None
         self._end = 0
         """Behind what is kept."""
@@ -135,7 +134,7 @@ class Spool:
     def finish(self, path: str, writing: Writing, version: Version) -> SpooledCopy:
         assert self._file is not None  # noqa: S101 - `begin` made it
         copy = SpooledCopy(self._file, self._end, writing.size, version, writing.fingerprint)
-        if self._end + writing.size <= self._room:
+        if self._end + writing.size <= ROOM:
             self._end += writing.size
             self._kept[path] = copy
         return copy

@@ -15,6 +15,7 @@ from workers.connectors.files.places.address import Address
 from workers.connectors.files.places.files import (
     Changed,
     Copy,
+    FileMissing,
     Found,
     Selection,
     SourceFile,
@@ -92,7 +93,7 @@ class WebPlace:
                 )
                 try:
                     version = await self.look(file)
-                except Transient:
+                except FileMissing:
                     if not file.from_pattern:
                         raise
                     continue
@@ -168,8 +169,7 @@ class WebPlace:
                     _expect_whole(file, response)
                     writing.begin_anew()
                     answer = _Answer.of(response)
-                async for piece in response.aiter_raw(_WRITTEN_AT_ONCE):
-                    await asyncio.to_thread(writing.write, piece)
+                await _write(response, writing)
         except Transient as error:
             if not error.retry_in_place or isinstance(error, Changed):
                 raise
@@ -222,6 +222,19 @@ class WebPlace:
 
     def _shown(self, path: str) -> str:
         return f"{self._root}{path}"
+
+
+async def _write(response: httpx.Response, writing: Writing) -> None:
+    """Whatever comes, also of a body that breaks off."""
+    waiting = bytearray()
+    try:
+        async for piece in response.aiter_raw():
+            waiting += piece
+            if len(waiting) >= _WRITTEN_AT_ONCE:
+                await asyncio.to_thread(writing.write, bytes(waiting))
+                waiting.clear()
+    finally:
+        writing.write(bytes(waiting))
 
 
 def _expect_whole(file: SourceFile, response: httpx.Response) -> None:
