@@ -39,10 +39,22 @@ def find_connector(integration_type: str) -> type[Connector]:
 
 
 def installed_connectors() -> Iterator[ConnectorRow]:
-    """All installed types, sorted; one that cannot be loaded says why."""
+    """All installed types, sorted, and the Singer taps; one that cannot be loaded says why."""
+    from etl_core.taps import installed_taps
+
     for name in connector_types():
         (point, *_) = entry_points(group=GROUP, name=name)
         yield _row(point)
+    for tap in installed_taps():
+        yield ConnectorRow(
+            type="singer",
+            package=tap.name,
+            version=tap.version,
+            default_max_runs=1,
+            summary=tap.summary,
+            tap=tap.name,
+            licence=tap.licence,
+        )
 
 
 def _row(point: EntryPoint) -> ConnectorRow:

@@ -21,5 +21,9 @@ class ConnectorRow(BaseModel):
     """One line of what it reads."""
     streams: tuple[str, ...] = ()
     """Empty where they depend on the configuration."""
+    tap: str | None = None
+    """Of type singer, a tap that is installed here; None: the connector itself."""
+    licence: str | None = None
+    """Of a tap, which is somebody else's program."""
     error: str | None = None
     """Why it cannot be loaded, in one line; the fields before are then empty."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
-from etl_tui.cli import connectors_new, connectors_try
+from etl_tui.cli import connectors_install, connectors_new, connectors_try
 from etl_tui.cli.parser import add_command, add_group
 
 if TYPE_CHECKING:
+    from etl_core.models.connector import ConnectorRow
     from etl_tui.cli.context import Context
     from etl_tui.cli.parser import Subparsers
 
@@ -33,6 +34,7 @@ def _add_commands(group: Subparsers) -> None:
     )
     connectors_new.register(group)
     connectors_try.register(group)
+    connectors_install.register(group)
 
 
 async def list_all(_: argparse.Namespace, context: Context) -> int:
@@ -51,12 +53,18 @@ async def list_all(_: argparse.Namespace, context: Context) -> int:
                     f"{row.package or '?'} {row.version or ''}".rstrip(),
                     None if row.error else (row.default_max_runs or "no limit"),
                     _shortened(row.streams),
-                    f"cannot be loaded: {row.error}" if row.error else row.summary,
+                    _told(row),
                 )
                 for row in connectors
             ],
         )
     return ExitCode.FAILED if any(row.error for row in connectors) else ExitCode.DONE
+
+
+def _told(row: ConnectorRow) -> str:
+    if row.error:
+        return f"cannot be loaded: {row.error}"
+    return f"{row.summary} (licence: {row.licence})" if row.licence else row.summary
 
 
 def _shortened(streams: Sequence[str]) -> str | None:

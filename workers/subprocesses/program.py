@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import marshal
 import os
 import signal
 import sys
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from etl_core.errors import Permanent, SourceError, Transient
 from workers.subprocesses.run_folder import remove_run_folder
@@ -110,7 +110,10 @@ class Program:
             report = await _report(self._reports)
             if report is None:
                 raise Transient(f"{self.order.program}: its watcher was killed", retry_in_place=False)
-            self._ending = Ending(report["code"], report["signal"], report["ended"])
+            _, code, number, ended = report.split()
+            self._ending = Ending(
+                None if code == "-" else int(code), None if number == "-" else int(number), ended
+            )
         if self._listening is not None:
             await asyncio.wait({self._listening}, timeout=2)
         return self._ending
@@ -188,13 +191,14 @@ async def running(order: Order, tell: Callable[[str], None]) -> AsyncIterator[Pr
     )
     try:
         assert process.stdin is not None and process.stderr is not None  # noqa: S101 - asked for pipes
-        process.stdin.write(_order_line(order))
+        process.stdin.write(_marshalled(order))
         started = await _report(reports)
         if started is None:
             raise Transient(f"{order.program} could not be started: its watcher ended")
-        if "error" in started:
-            raise Permanent(f"{order.program} cannot be run: {started['error']}")
-        program = Program(order, started["pid"], process, reports)
+        word, _, told = started.partition(" ")
+        if word == "error":
+            raise Permanent(f"{order.program} cannot be run: {told}")
+        program = Program(order, int(told), process, reports)
         program.listen(process.stderr, tell)
         yield program
     finally:
@@ -202,7 +206,8 @@ async def running(order: Order, tell: Callable[[str], None]) -> AsyncIterator[Pr
         transport.close()
 
 
-def _order_line(order: Order) -> bytes:
+def _marshalled(order: Order) -> bytes:
+    """As the watcher reads it."""
     told = {
         "program": str(order.program),
         "argv": list(order.argv),
@@ -213,14 +218,14 @@ def _order_line(order: Order) -> bytes:
         "memory_bytes": order.memory_mb << 20,
         "grace_s": GRACE_S,
     }
-    return json.dumps(told).encode() + b"\n"
+    written = marshal.dumps(told)
+    return len(written).to_bytes(8, "big") + written
 
 
-async def _report(reports: asyncio.StreamReader) -> dict[str, Any] | None:
+async def _report(reports: asyncio.StreamReader) -> str | None:
     """What the watcher tells next; None if it is gone."""
     line = await reports.readline()
-    told: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return told
+    return line.decode().rstrip() if line.endswith(b"\n") else None
 
 
 async def _listen(stream: asyncio.StreamReader, tell: Callable[[str], None], said: deque[str]) -> None:

@@ -1,27 +1,31 @@
 """Runs one program and ends it with all its descendants: a process of its own, between worker and program.
 
-Started as `python -I -S watcher.py FD` by `workers.subprocesses.program`, alone with the standard library so
-that it starts in some milliseconds. Its stdin is the worker's hand: a first line of JSON (`Order` there),
-then nothing; when it ends, because the worker closed it or died, everything is killed and the folder removed.
-On FD it tells `{"pid": 7}` or `{"error": "no"}`; at the end `{"code": 0, "signal": null, "ended": "itself"}`.
+Started as `python -I -S watcher.py FD` by `workers.subprocesses.program`, with little of the standard
+library, so that it starts in some milliseconds. Its stdin is the worker's hand: first what is to be run
+(`Order` there, marshalled by the same Python, behind its length in 8 bytes), then nothing; when it ends,
+because the worker closed it or died, everything is killed and the folder removed. On FD it tells `pid 7` or
+`error ...`; at the end, with exit code or signal, `end 0 - itself` or `end - 15 time`.
 
 Linux: as a subreaper it gets the processes whose parents ended, whatever session they moved to, and finds all
 of them through /proc. Elsewhere it knows the process group alone, and measures no memory.
 """
 
-# pathlib takes longer to import than all else here.
-# ruff: noqa: PTH108, PTH123, PTH208
+# pathlib and contextlib take longer to import than all else here.
+# ruff: noqa: PTH123, PTH208, SIM105
 
 from __future__ import annotations
 
-import contextlib
-import json
+import marshal
 import os
 import select
 import signal
 import sys
 import time
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # as mypy knows it, without the time that `typing` takes
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 LINUX = sys.platform == "linux"
 LOOK = 0.25
@@ -39,7 +43,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     told = int(sys.argv[1])
     os.set_inheritable(told, False)
-    order = json.loads(_first_line())
+    order = marshal.loads(_read_order())  # noqa: S302 - of the worker that started us
     alive = _hold(order["folder"])
     try:
         Watch(order, told).run()
@@ -49,14 +53,19 @@ def main() -> None:
         os.close(alive)
 
 
-def _first_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 65_536)
+def _read_order() -> bytes:
+    size = int.from_bytes(_read_exactly(8), "big")
+    return _read_exactly(size)
+
+
+def _read_exactly(size: int) -> bytes:
+    read = b""
+    while len(read) < size:
+        piece = os.read(0, size - len(read))
         if not piece:
             sys.exit(1)
-        line += piece
-    return line
+        read += piece
+    return read
 
 
 def _wait_for_the_end() -> None:
@@ -88,7 +97,7 @@ class Watch:
         self._watch(wake)
         self._end_tree()
         code = os.waitstatus_to_exitcode(self._status or 0)
-        self._tell(code=code if code >= 0 else None, signal=-code if code < 0 else None, ended=self._ended)
+        self._tell(f"end {code if code >= 0 else '-'} {-code if code < 0 else '-'} {self._ended}")
 
     def _start(self) -> None:
         failed, failing = os.pipe()
@@ -96,8 +105,7 @@ class Watch:
         self._pid = os.fork()
         if self._pid == 0:
             _become(self._order, failing, watcher)
-        with contextlib.suppress(OSError):  # the child does so, too: whoever is first
-            os.setpgid(self._pid, self._pid)
+        _try(os.setpgid, self._pid, self._pid)  # the child does so, too: whoever is first
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)  # or the worker would see no end of the program's output
         os.dup2(nowhere, 2)
@@ -106,10 +114,10 @@ class Watch:
         os.close(failed)
         if error:
             os.waitpid(self._pid, 0)
-            self._tell(error=error)
+            self._tell(f"error {error}")
             _wait_for_the_end()
             raise SystemExit
-        self._tell(pid=self._pid)
+        self._tell(f"pid {self._pid}")
 
     def _watch(self, wake: int) -> None:
         """Until the program has ended, or has to."""
@@ -154,30 +162,26 @@ class Watch:
 
     def _signal(self, number: int) -> None:
         if not LINUX:
-            with contextlib.suppress(OSError):
-                os.killpg(self._pid, number)
+            _try(os.killpg, self._pid, number)
             return
         for pid in _descendants(os.getpid()):
-            with contextlib.suppress(OSError):
-                os.kill(pid, number)
+            _try(os.kill, pid, number)
 
     def _reap(self) -> bool:
         """Collects who has ended; whether the program has."""
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    break
-                if pid == self._pid:
-                    self._status = status
+        try:
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._pid:
+                    self._status = ended[1]
+        except ChildProcessError:
+            pass
         return self._status is not None
 
     def _stop(self, *_: object) -> None:
         self._asked = True
 
-    def _tell(self, **what: Any) -> None:
-        with contextlib.suppress(OSError):  # the worker is gone
-            os.write(self._told, json.dumps(what).encode() + b"\n")
+    def _tell(self, what: str) -> None:
+        _try(os.write, self._told, what.encode() + b"\n")  # the worker may be gone
 
 
 def _become(order: dict[str, Any], failing: int, watcher: int) -> NoReturn:
@@ -188,8 +192,7 @@ def _become(order: dict[str, Any], failing: int, watcher: int) -> NoReturn:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != watcher:
                 os._exit(127)
-            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-                score.write(_OOM_SCORE)
+            _try(_write, "/proc/self/oom_score_adj", _OOM_SCORE)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
@@ -224,8 +227,10 @@ def _children(pid: int) -> list[int]:
         return []
     children: list[int] = []
     for task in tasks:
-        with contextlib.suppress(OSError):
+        try:
             children += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+        except OSError:
+            continue
     return children
 
 
@@ -242,6 +247,18 @@ def _resident(pid: int) -> int:
         return int(_read(f"/proc/{pid}/statm").split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
+
+
+def _try(call: Callable[..., object], *arguments: object) -> None:
+    try:
+        call(*arguments)
+    except OSError:
+        pass
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
 
 
 def _read(path: str) -> bytes:
@@ -262,8 +279,7 @@ def _remove(folder: str) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.unlink(f"{folder}.lock")
+    _try(os.unlink, f"{folder}.lock")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ class CommandCase(ConnectorCase):
             json.dumps({"id": name, "version": version, "text": "x" * 500}) + "\n"
             for name, version in self._items.items()
         ]
-        (self._folder / "items.jsonl").write_text("".join(lines))
+        new = self._folder / "items.new"  # who reads the old one reads it to its end
+        new.write_text("".join(lines))
+        new.replace(self._folder / "items.jsonl")
 
 
 class TestCommand(ConnectorContract):
