@@ -63,7 +63,7 @@ def source_error(error: Exception, what: str, url: str = "") -> SourceError:  # 
         case UnicodeDecodeError():
             return Permanent(f"{what}: a text is no UTF-8 ({told}); the database's encoding is SQL_ASCII?")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError():
-            return Transient(f"{what}: {told}")
+            return Transient(f"{what}: {told}; the server, or something on the way, ended it")
     return _of_the_way(error, what, told)
 
 

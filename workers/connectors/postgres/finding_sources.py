@@ -96,6 +96,10 @@ def _table(relation: Relation, table: TableConfig, config: PostgresConfig) -> So
         if (not table.columns or each.name in table.columns) and each.name not in table.exclude_columns
     ]
     try:
+        if not table.is_pattern:
+            _expect(
+                {each.name for each in relation.attributes}, table.exclude_columns, "exclude_columns", shown
+            )
         if missing := _missing_privilege(relation, wanted):
             detail, remedy = missing
             return Unreadable(stream, shown, Permanent(f"{shown}: {detail}; {remedy}"), True, remedy)

@@ -90,9 +90,13 @@ def fetch(rows: int) -> str:
 
 
 def walk(
-    source: Source, leg: Leg, after: Sequence[str | None] | None, since: Sequence[str] | None
+    source: Source,
+    leg: Leg,
+    after: Sequence[str | None] | None,
+    since: Sequence[str] | None,
+    until: Sequence[str | None] | None = None,
 ) -> Statement:
-    """Rows of a leg, in its order, behind the row `after`; of `rows` from `since` on.
+    """Rows of a leg, in its order, behind the row `after` up to `until`; of `rows` from `since` on.
 
     `since` of xmin is the bookmark and the number of transactions from it to the snapshot. A row is its
     columns (of `keys`: its key), and then its place as text.
@@ -102,6 +106,8 @@ def walk(
     conditions = []
     if after is not None:
         conditions.append(_compared(place, ">", after, values))
+    if until is not None:
+        conditions.append(_compared(place, "<=", until, values))
     if leg == "rows":
         conditions += _is_new(source, since or (), values, has_place=after is not None)
     if leg == "nulls":
@@ -115,6 +121,20 @@ def walk(
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     by = f" ORDER BY {', '.join(f't.{quote(c.name)}' for c in place)}" if place else ""
     sql = f"SELECT {', '.join(selected)} FROM {source.relation} AS t{where}{by}"
+    return Statement(sql, tuple(values.given))
+
+
+def bound(source: Source, after: Sequence[str | None] | None, rows: int) -> Statement:
+    """The place, in the order of keys, of the row that is so many behind `after`."""
+    values = _Values()
+    conditions = [f"t.{quote(c.name)} IS NOT NULL" for c in source.key_columns if c.is_nullable]
+    if after is not None:
+        conditions.append(_compared(source.key_columns, ">", after, values))
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    selected = ", ".join(f"t.{quote(c.name)}::text" for c in source.key_columns)
+    by = ", ".join(f"t.{quote(c.name)}" for c in source.key_columns)
+    offset = f"OFFSET {rows - 1:d} LIMIT 1"
+    sql = f"SELECT {selected} FROM {source.relation} AS t{where} ORDER BY {by} {offset}"
     return Statement(sql, tuple(values.given))
 
 

@@ -17,6 +17,7 @@ behind the last row. So what a walk read is not of one moment then, and that is 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,11 +28,23 @@ from workers.connectors.postgres.config import PostgresConfig
 from workers.connectors.postgres.pace import Pace
 from workers.connectors.postgres.session import Session
 from workers.connectors.postgres.sources import Source
-from workers.connectors.postgres.statements import SNAPSHOT, Statement, before, mark, order, walk
+from workers.connectors.postgres.statements import (
+    SNAPSHOT,
+    Statement,
+    before,
+    bound,
+    mark,
+    order,
+    walk,
+)
 
 FIRST_PAGE: Final = 500
 """Rows; from them on it is known how long rows are."""
 PAGE_BYTES: Final = 4_000_000
+WINDOW: Final = 50_000
+"""Rows of a table that are looked at at once for what is new by xmin, of which no index tells."""
+QUIET_WINDOWS: Final = 20
+"""After so many without a page the place is kept all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,9 @@ def _fits(source: Source, known: Bookmark | Resume, server: str | None) -> bool:
 class Walk:
     """The pages of one stream in one run."""
 
+    _at: Resume
+    """Where it stands, once it has begun."""
+
     def __init__(
         self,
         session: Session,
@@ -90,34 +106,63 @@ class Walk:
         self._pace = Pace(config.rows_per_second)
         self._is_begun_anew = resume is not None and not self._plan.goes_on
         self._rows = min(FIRST_PAGE, most_rows)
+        self._quiet = 0
+        """Windows since the last page."""
 
     async def pages(self) -> AsyncGenerator[Page]:
         """Raises: SourceError; the walk goes on behind the last page."""
         self._session.what = self._source.shown
         await self._session.begin()
-        at = self._left if self._plan.goes_on and self._left else await self._begin()
-        for leg in self._legs(at):
-            if leg != at.leg:
-                at = at.model_copy(update={"leg": leg, "after": None})
-            is_open = is_over = False
+        self._at = self._left if self._plan.goes_on and self._left else await self._begin()
+        for leg in self._legs(self._at):
+            if leg != self._at.leg:
+                self._move(leg=leg, after=None)
+            is_over = False
             while not is_over:
-                if not (leg == "keyless" and is_open) and await self._session.is_stale():
-                    await self._session.begin()
-                    is_open = False
-                if not is_open:
-                    await self._session.open(await self._statement(at))
-                    is_open = True
-                asked = self._most if leg == "keys" else self._rows
-                rows = await self._session.fetch(asked)
-                is_over = len(rows) < asked
-                if rows:
-                    at = at.model_copy(update={"after": self._place(leg, rows[-1])})
-                    yield self._page(at, rows)
-                    await self._pace.wait(len(rows))
-                    del rows  # or they would be there beside the next
-            await self._session.close()
+                until = await self._until()
+                async with aclosing(self._stretch(until)) as pages:
+                    async for page in pages:
+                        yield page
+                        del page
+                is_over = until is None
+                if until is not None:
+                    self._move(after=until)
+                    self._quiet += 1
+                if self._quiet == QUIET_WINDOWS:
+                    yield self._page(())
         await self._session.end()
-        yield self._last_page(at)
+        yield self._last_page(self._at)
+
+    async def _stretch(self, until: list[str | None] | None) -> AsyncGenerator[Page]:
+        """Of the present leg, up to the row `until` or to its end."""
+        leg = self._at.leg
+        is_open = is_over = False
+        while not is_over:
+            if not (leg == "keyless" and is_open) and await self._session.is_stale():
+                await self._session.begin()
+                is_open = False
+            if not is_open:
+                await self._session.open(await self._statement(until))
+                is_open = True
+            asked = self._most if leg == "keys" else self._rows
+            rows = await self._session.fetch(asked)
+            is_over = len(rows) < asked
+            if rows:
+                self._move(after=self._place(leg, rows[-1]))
+                yield self._page(rows)
+                await self._pace.wait(len(rows))
+                del rows  # or they would be there beside the next
+        await self._session.close()
+
+    async def _until(self) -> list[str | None] | None:
+        """A row so far ahead that what is new up to it is found in a moment; None: the end is nearer."""
+        if not self._source.by_xmin or self._at.leg != "rows":
+            return None
+        row = await self._session.row(bound(self._source, self._at.after, WINDOW))
+        return None if row is None else [*row]
+
+    def _move(self, **fields: Any) -> None:
+        self._at = self._at.model_copy(update=fields)
 
     def _legs(self, at: Resume) -> Sequence[Leg]:
         has_nulls = any(column.is_nullable for column in self._source.cursor)
@@ -180,19 +225,21 @@ class Walk:
             raise Transient(f"{self._source.shown}: the server tells no snapshot")
         return int(row[0]), int(row[1])
 
-    async def _statement(self, at: Resume) -> Statement:
+    async def _statement(self, until: Sequence[str | None] | None) -> Statement:
+        at = self._at
         since = at.since
         if self._source.by_xmin and at.leg == "rows" and since is not None:
             _, following = await self._transactions()
             since = [since[0], str(max(0, following - int(since[0])))]
-        return walk(self._source, at.leg, at.after, since)
+        return walk(self._source, at.leg, at.after, since, until)
 
     def _place(self, leg: Leg, row: Any) -> list[str | None] | None:
         places = len(order(self._source, leg))
         return [*row.values()][-places:] if places else None
 
-    def _page(self, at: Resume, rows: Sequence[Any]) -> Page:
-        source = self._source
+    def _page(self, rows: Sequence[Any]) -> Page:
+        source, at = self._source, self._at
+        self._quiet = 0
         names = [name for name in source.names if at.leg != "keys" or name in source.key]
         records = [dict(zip(names, row, strict=False)) for row in rows]
         stored = None if self._bookmark is None else self._bookmark.model_dump()
@@ -201,8 +248,9 @@ class Walk:
         )
         if at.leg == "keys":
             return Page(source.stream, {}, [fragment], seen={source.stream: records})
-        self._fit(records)
-        return Page(source.stream, {source.stream: records}, [fragment])
+        if records:
+            self._fit(records)
+        return Page(source.stream, {source.stream: records} if records else {}, [fragment])
 
     def _fit(self, records: Sequence[dict[str, Any]]) -> None:
         """So many rows next time that they are about PAGE_BYTES."""

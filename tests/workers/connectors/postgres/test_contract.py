@@ -12,12 +12,13 @@ from etl_core.store.database import connect
 from etl_core.testing.case import ConnectorCase, Expected
 from etl_core.testing.connector_contract import ConnectorContract
 from tests.workers.connectors.postgres.shop import Shop
-from workers.connectors.postgres import PostgresConnector
+from workers.connectors.postgres import PostgresConnector, walk
 from workers.connectors.postgres.config import PostgresConfig
 
 
 class PostgresCase(ConnectorCase):
-    """A snapshot for each page, and a census in each run: what is deleted is found by the next."""
+    """A snapshot for each page, three rows looked at by xmin at once, and a census in each run: what is
+    deleted is found by the next."""
 
     overlap = True
     exact_checkpoint = False  # of xmin it is what other sessions of the server do
@@ -65,7 +66,10 @@ class PostgresCase(ConnectorCase):
 
 class TestPostgres(ConnectorContract):
     @pytest.fixture
-    async def case(self, empty_database_url: str) -> AsyncGenerator[ConnectorCase]:
+    async def case(
+        self, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncGenerator[ConnectorCase]:
+        monkeypatch.setattr(walk, "WINDOW", 3)
         conn = await connect(empty_database_url, application_name="tests")
         late = await connect(empty_database_url, application_name="tests")
         try:
