@@ -83,3 +83,24 @@ async def test_every_type_arrives_as_it_was(worker: Hand, database_url: str) -> 
     assert again["state"] == "SUCCEEDED"
     changed = "SELECT sum((counts->>'rows_changed')::int) FROM run_batches WHERE run_id = $1"
     assert await worker.db.fetchval(changed, again["id"]) == 0
+
+
+async def test_a_census_marks_what_is_gone_and_makes_no_row_of_a_key(worker: Hand, database_url: str) -> None:
+    """Row 3 was written below the bookmark: its key is met by the census, and it is not read."""
+    await worker.db.execute(
+        "CREATE SCHEMA far; CREATE TABLE far.t (id int PRIMARY KEY, n int NOT NULL, a text);"
+        "INSERT INTO far.t VALUES (1, 10, 'x'), (2, 10, 'x'), (4, 10, 'x')"
+    )
+    table = {"table": "far.t", "cursor": "n", "overlap": 0, "census_every": 2}
+    config = {"url": database_url, "tables": [table]}
+    job = await make_job(worker.db, integration="there", kind="postgres", config=config)
+    await worker.run(job)
+    await worker.db.execute(
+        "DELETE FROM far.t WHERE id = 2; INSERT INTO far.t VALUES (3, 1, 'low'), (5, 11, 'x')"
+    )
+    gone = "SELECT array_agg(id ORDER BY id) FROM acme_there.far_t WHERE _deleted_at IS {} NULL"
+    for is_census in (False, True):
+        run = await worker.run(job)
+        assert (run["state"], run["error_message"]) == ("SUCCEEDED", None)
+        assert await worker.db.fetchval(gone.format("NOT")) == ([2] if is_census else None)
+    assert await worker.db.fetchval(gone.format("")) == [1, 4, 5]
