@@ -40,7 +40,8 @@ def main() -> int:
         send(discovered(config))
         return 0
     if "seen" in config:
-        write(config["seen"], {"state": state, "catalog": read(given["--catalog"]), "argv": sys.argv})
+        seen = {"state": state, "catalog": read(given["--catalog"]), "argv": sys.argv}
+        write(config["seen"], {**seen, "token": config.get("token")})
     if "replay" in config:
         for line in config["replay"]:
             sys.stdout.write(line + "\n") if isinstance(line, str) else send(line)

@@ -100,8 +100,10 @@ class Reading:
         if message.record is None:
             self._page.reject(name, "a RECORD without a record", line)
             return
-        if message.version is not None and self._versions.see(name, message.version):
-            yield self._take_page(keep())
+        if message.version is not None:
+            if self._versions.ends_a_page(name, message.version):
+                yield self._take_page(keep())
+            self._versions.see(name, message.version)
         self._page.add(name, message.record, len(line))
         if self._page.is_full:
             yield self._take_page(keep())

@@ -1,14 +1,14 @@
 """A tap's config file: written for it alone, and read back, for a tap may renew a token in it.
 
 What the tap has changed is kept beside its STATE, encrypted under ETL_SECRET_KEY; it holds until somebody
-changes the settings in the integration.
+changes one of these settings in the integration.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class TapSettings:
             Permanent: no key here opens it.
         """
         self._given = dict(given)
-        self._digest = hashlib.blake2b(_bytes(self._given), digest_size=16).hexdigest()
         self._changed: dict[str, Any] = {}
         self._told = False
         self.kept = kept
@@ -63,11 +62,16 @@ class TapSettings:
                 log.write(_KEY_MISSING.format(", ".join(sorted(self._changed))), "warning")
             self._told = True
             return
-        self.kept = box.seal(json.dumps({"of": self._digest, "settings": self._changed}))
+        self.kept = box.seal(json.dumps({"of": self._origin(self._changed), "settings": self._changed}))
 
     @property
     def _current(self) -> dict[str, Any]:
         return {**self._given, **self._changed}
+
+    def _origin(self, names: Iterable[str]) -> str:
+        """A digest of what these settings are in the integration."""
+        given = {name: self._given.get(name) for name in names}
+        return hashlib.blake2b(_bytes(given), digest_size=16).hexdigest()
 
     def _open(self, kept: str) -> None:
         box = _box()
@@ -80,7 +84,7 @@ class TapSettings:
                 "the tap's renewed settings are encrypted, and no key in ETL_SECRET_KEY opens them; clear "
                 "`settings` in the checkpoint of singer to begin with those of the integration"
             ) from None
-        if opened["of"] != self._digest:  # somebody has given new ones
+        if opened["of"] != self._origin(opened["settings"]):  # somebody has given new ones
             self.kept = None
             return
         self._changed = opened["settings"]

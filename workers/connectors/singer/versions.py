@@ -48,16 +48,17 @@ class Versions:
     def of(cls, context: ExtractContext, streams: Mapping[str, Stream]) -> Versions:
         return cls({name: _OfStream(stream, *_read(context, name)) for name, stream in streams.items()})
 
-    def see(self, stream: str, version: int) -> bool:
-        """A record of this version comes; whether the page before it must end, for it has another's."""
+    def ends_a_page(self, stream: str, version: int) -> bool:
+        """Whether a record of this version cannot be in one page with what came before it."""
         known = self._streams[stream]
-        if known.coming == version:
-            known.was_seen = True
-            return False
-        ends = known.was_seen
-        known.coming, known.is_new, known.is_activated = version, True, False
+        return known.was_seen and known.coming != version
+
+    def see(self, stream: str, version: int) -> None:
+        """A record of this version comes."""
+        known = self._streams[stream]
+        if known.coming != version:
+            known.coming, known.is_new, known.is_activated = version, True, False
         known.was_seen = True
-        return ends
 
     def activate(self, stream: str, version: int) -> None:
         """ACTIVATE_VERSION; takes effect at the end."""
