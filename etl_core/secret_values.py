@@ -86,6 +86,8 @@ def mask(text: str) -> str:
     return text
 
 
-def holds_secret(text: str) -> bool:
-    """Whether a secret that this process knows stands in the text."""
-    return any(form in text for form in _forms_by_length) or any(found.search(text) for found in _escaped)
+def holds_secret(text: str, *, shortest: int = SHORTEST) -> bool:
+    """Whether a secret that this process knows, of so many characters or more, stands in the text."""
+    return any(len(form) >= shortest and form in text for form in _forms_by_length) or any(
+        found.search(text) for found in _escaped
+    )

@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from etl_core.connector import Budgets, Connector, ExtractContext, Page, PartitionState, Stream
-from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError, Transient
+from etl_core.errors import ErrorKind, Fenced, Permanent, RateLimited, SourceError, Transient
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.run_log import RunLog, Unheard
+from etl_core.secret_values import holds_secret
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
@@ -35,6 +36,8 @@ TRIES_IN_PLACE = 4
 """How often extract is begun again after transient errors without a stored page in between."""
 FIRST_PAUSE = 1.0
 """Seconds before the second try; doubles with each."""
+TELLING_SECRET = 8
+"""Characters from which on a secret in a checkpoint is no accident: a password `test` is in `latest`, too."""
 FEW_RECORDS = 100
 """So many are encoded in the event loop."""
 
@@ -179,6 +182,11 @@ class Extractor:
             }
             for f in page.checkpoint
         ]
+        if holds_secret(msgspec.json.encode(fragments).decode(), shortest=TELLING_SECRET):
+            raise Permanent(
+                "the checkpoint would hold a secret of the integration, and is kept and shown in clear: "
+                "the connector, or the script that it runs, has to leave it out"
+            )
         if page.whole_of:  # travels with the checkpoint, through all stages
             fragments[0]["whole_of"] = {stream: list(of) for stream, of in page.whole_of.items()}
         if page.deleted:

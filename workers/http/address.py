@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from urllib.parse import unquote, unquote_plus
 
 import httpx
 
 from etl_core.errors import Permanent
 from etl_core.redact import HIDDEN
 from etl_core.rules.secrets import names_a_secret
-from etl_core.secret_values import mask
+from etl_core.secret_values import holds_secret, mask
 
 _SECRET_PARTS = ("sig", "key", "token", "secret", "pass", "auth", "cred", "code", "session")
 LONGEST_VALUE = 60
@@ -18,11 +19,22 @@ LONGEST_VALUE = 60
 Origin = tuple[str, str, int | None]
 
 
+def carries_secret(url: httpx.URL) -> bool:
+    """Whether a secret that this process knows stands in it, as it is or encoded."""
+    return any(holds_secret(as_read(str(url))) for as_read in (str, unquote, unquote_plus))
+
+
 def shown(url: httpx.URL) -> str:
     """The URL without login and fragment; query values that may be secret, and all we know to be, hidden."""
-    query = "&".join(f"{name}={_value(name, value)}" for name, value in url.params.multi_items())
+    query = [(name, _value(name, value)) for name, value in url.params.multi_items()]
     place = str(url.copy_with(userinfo=b"", query=None, fragment=None))
-    return mask(f"{place}?{query}" if query else place)
+    told = "&".join(f"{name}={value}" for name, value in query)
+    left = [
+        pair for pair, (_, value) in zip(url.params.multi_items(), query, strict=True) if HIDDEN not in value
+    ]
+    if left and carries_secret(url.copy_with(params=left)):  # torn at a & it is not known by its pieces
+        told = HIDDEN
+    return mask(f"{place}?{told}" if told else place)
 
 
 def _value(name: str, value: str) -> str:

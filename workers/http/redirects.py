@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, unquote_plus
-
 import httpx
 
 from etl_core.errors import Permanent
-from etl_core.secret_values import holds_secret
-from workers.http.address import origin, shown
+from workers.http.address import carries_secret, origin, shown
 
 MOST_HOPS = 5
 _SAME_METHOD = {307, 308}
@@ -43,8 +40,7 @@ def next_request(request: httpx.Request, response: httpx.Response) -> tuple[http
         headers = httpx.Headers(request.headers)
         headers.pop("authorization", None)  # comes again with the credential
     else:
-        told_there = str(url)
-        if any(holds_secret(as_read(told_there)) for as_read in (str, unquote, unquote_plus)):
+        if carries_secret(url):
             raise Permanent(f"{told}: would carry a secret to {shown(url)}: not followed")
         headers = httpx.Headers(
             {name: request.headers[name] for name in _CARRIED_ANYWHERE if name in request.headers}
