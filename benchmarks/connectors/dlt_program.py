@@ -1,6 +1,8 @@
 """dlt's `rest_api` source as its users run it, in a venv of its own.
 
-Told by BENCH_DLT, a JSON object: {url, api, path, dataset, stream, key, folder, strategy, file_format}.
+Told by BENCH_DLT, a JSON object: {url, dataset, stream, key, folder, strategy, file_format, json_columns}
+of the table;
+{api, token, paths, params, paginator, selector} of lists of one kind, which all go into it.
 Prints the seconds that `pipeline.run` took.
 """
 
@@ -27,21 +29,23 @@ def main() -> None:
         destination=postgres(told["url"]),
         dataset_name=told["dataset"],
     )
+    client = {"base_url": told["api"], "paginator": told["paginator"]}
+    if told["token"]:
+        client["auth"] = {"type": "bearer", "token": told["token"]}
     source = rest_api.rest_api_source(
         {
-            "client": {
-                "base_url": told["api"],
-                "paginator": {"type": "json_link", "next_url_path": "next"},
-            },
+            "client": client,
             "resources": [
                 {
-                    "name": told["stream"],
+                    "name": f"{told['stream']}_{number}",
+                    "table_name": told["stream"],
                     "primary_key": told["key"],
                     "write_disposition": {"disposition": "merge", "strategy": told["strategy"]},
-                    "columns": {"labels": {"data_type": "json"}, "reactions": {"data_type": "json"}},
+                    "columns": {name: {"data_type": "json"} for name in told["json_columns"]},
                     "file_format": told["file_format"],
-                    "endpoint": {"path": told["path"], "data_selector": "data"},
+                    "endpoint": {"path": path, "data_selector": told["selector"], "params": told["params"]},
                 }
+                for number, path in enumerate(told["paths"])
             ],
         }
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,10 +20,10 @@ _PERSON: Final = Actor("benchmark")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A run that succeeded: seconds by Postgres's clock, and the records that it extracted."""
+    """A run that succeeded: seconds by Postgres's clock, and the rows that the job's tables have then."""
 
     seconds: float
-    records: int
+    rows: int
 
 
 @asynccontextmanager
@@ -76,11 +75,15 @@ async def run(conn: Connection, job: int, *, limit: float = 1800) -> Ran:
             raise RuntimeError(f"the run did not end within {limit:g} s")
         await asyncio.sleep(0.05)
     row = await conn.fetchrow(
-        "SELECT state, error_message, counters,"
+        "SELECT state, error_message,"
         " extract(EPOCH FROM finished_at - started_at)::float AS seconds FROM job_runs WHERE id = $1",
         asked.id,
     )
     if row is None or row["state"] != "SUCCEEDED":
         raise RuntimeError(f"the run failed: {row and row['error_message']}")
-    counters = row["counters"] if isinstance(row["counters"], dict) else json.loads(row["counters"])
-    return Ran(row["seconds"], int(counters["rows_extracted"]))
+    tables = await conn.fetch(
+        "SELECT format('%I.%I', schema_name, table_name) AS name FROM destination_tables WHERE job_id = $1",
+        job,
+    )
+    rows = [await conn.fetchval(f"SELECT count(*) FROM {table['name']}") for table in tables]
+    return Ran(row["seconds"], sum(rows))
