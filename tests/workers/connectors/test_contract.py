@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from etl_core.connector import Connector
 from etl_core.testing.case import ConnectorCase, Expected
@@ -14,6 +17,7 @@ from tests.workers.connectors.repositories import Repo
 from workers.connectors.files import FilesConnector
 from workers.connectors.files import pages as file_pages
 from workers.connectors.files.config import FilesConfig
+from workers.connectors.files.formats import parquet
 from workers.connectors.git import GitConnector
 from workers.connectors.git import walk as git_walk
 from workers.connectors.git.config import GitConfig
@@ -79,6 +83,7 @@ class FilesCase(ConnectorCase):
 
     async def fill(self, count: int) -> None:
         self._monkeypatch.setattr(file_pages, "PAGE_RECORDS", 3 if count < 100 else 200)
+        self._monkeypatch.setattr(parquet, "MOST_ROWS", 200)
         for number in range(count):
             self._files["abc"[number * 3 // count]][f"n{number}"] = f"line one\nline {number} {'x' * 400}"
         for name in self._files:
@@ -92,9 +97,19 @@ class FilesCase(ConnectorCase):
         self._write("b")
 
     async def spoil(self) -> int:
-        torn = "torn,1,2,3\n" if self._suffix == "csv" else '{"id": "torn", \n'
-        with self._path("b").open("a") as file:
-            file.write(torn)
+        path = self._path("b")
+        match self._suffix:
+            case "csv":
+                path.write_text(path.read_text() + "torn,1,2,3\n")
+            case "json":
+                path.write_text(path.read_text().replace("}]", '}, {"id": "torn", nonsense}]'))
+            case "parquet":
+                notes = [{"id": key, "text": text} for key, text in self._files["b"].items()]
+                pq.write_table(pa.Table.from_pylist([*notes, {"id": None, "text": "no key"}]), path)
+            case "jsonl.zst":
+                path.write_bytes(path.read_bytes() + zstandard.compress(b'{"id": "torn", \n'))
+            case _:
+                path.write_text(path.read_text() + '{"id": "torn", \n')
         return 1
 
     def expected(self) -> Expected:
@@ -105,15 +120,23 @@ class FilesCase(ConnectorCase):
         return self._folder / f"{name}.{self._suffix}"
 
     def _write(self, name: str) -> None:
-        notes = self._files[name].items()
-        if self._suffix == "csv":
-            text = "id,text\n" + "".join(f'{key},"{value}"\n' for key, value in notes)
-        else:
-            text = "".join(json.dumps({"id": key, "text": value}) + "\n" for key, value in notes)
-        self._path(name).write_text(text)
+        notes = [{"id": key, "text": value} for key, value in self._files[name].items()]
+        path = self._path(name)
+        match self._suffix:
+            case "csv":
+                path.write_text("id,text\n" + "".join(f'{note["id"]},"{note["text"]}"\n' for note in notes))
+            case "json":
+                path.write_text(json.dumps(notes))
+            case "parquet":
+                pq.write_table(pa.Table.from_pylist(notes), path, row_group_size=1_000)
+            case _:
+                text = "".join(json.dumps(note) + "\n" for note in notes)
+                path.write_bytes(
+                    zstandard.compress(text.encode()) if "zst" in self._suffix else text.encode()
+                )
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "jsonl.zst", "parquet"])
 class TestFiles(ConnectorContract):
     @pytest.fixture
     def case(self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConnectorCase:

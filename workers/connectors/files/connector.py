@@ -15,7 +15,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, ClassVar
 
-import structlog
 from pydantic import BaseModel
 
 from etl_core.connector import (
@@ -45,8 +44,6 @@ from workers.connectors.files.plan import FilePlan, next_lot
 from workers.connectors.files.scan import Scan, scan_file
 from workers.connectors.files.survey import Survey, plan_files, survey
 from workers.connectors.files.threads import in_thread
-
-log = structlog.get_logger()
 
 _ATTEMPTS = 3
 """How often a file that is written to meanwhile is begun anew within a run."""
@@ -89,7 +86,7 @@ class FilesConnector:
         stop = threading.Event()
         found = self._found = await survey(self._place, self.config, context, self._stream_name)
         if told := found.left.told():
-            log.info("files left", stream=self._stream_name, told=told)
+            context.log.write(told)
         await self._look_through(next_lot(found.plans), stop)
         failures = [plan.failure for plan in found.plans if plan.failure]
         if not any(plan.unchanged or plan.scan for plan in found.plans):

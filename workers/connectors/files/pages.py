@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,7 +13,7 @@ from workers.connectors.files.config import FilesConfig
 from workers.connectors.files.formats.malformed import Malformed
 from workers.connectors.files.parts import Part, open_whole, parts_of
 from workers.connectors.files.places.files import Changed, Copy, SourceFile
-from workers.connectors.files.reading import reading_errors
+from workers.connectors.files.reading import reading_errors, unless_changed
 from workers.connectors.files.scan import Scan
 
 PAGE_RECORDS = 5_000
@@ -54,25 +54,31 @@ class FilePages:
         self._read_as = config.read_as()
         self._column = config.file_names
         self.records_before = 0
+        self._parts: Generator[Part]
+        self._part: Part | None = None
+        self._records: Iterator[Record | Malformed] = iter(())
         if copy.fingerprint not in (None, scan.fingerprint):
             raise Changed
         with reading_errors(file.name, config.encoding):
             self._source = open_whole(file, copy, config, stop)
             try:
-                self._expect_unchanged()
-                goes_on = resume and (resume.fingerprint, resume.read_as) == (scan.fingerprint, self._read_as)
-                first = resume.member if resume and goes_on else 0
-                self._parts = parts_of(self._source, file, config, first)
-                self._part: Part | None = next(self._parts, None)
-                self._records: Iterator[Record | Malformed] = iter(())
-                if self._part is not None:
-                    if resume and goes_on:
-                        self._part.rows.move_to(resume.offset, resume.line)
-                        self.records_before = resume.records
-                    self._records = self._part.rows.records()
+                with unless_changed(self._source, scan.version):
+                    self._begin(resume)
             except BaseException:
                 self._source.close()
                 raise
+
+    def _begin(self, resume: Resume | None) -> None:
+        scan = self._scan
+        goes_on = resume and (resume.fingerprint, resume.read_as) == (scan.fingerprint, self._read_as)
+        first = resume.member if resume and goes_on else 0
+        self._parts = parts_of(self._source, self._file, self._config, first)
+        self._part = next(self._parts, None)
+        if self._part is not None:
+            if resume and goes_on:
+                self._part.rows.move_to(resume.offset, resume.line)
+                self.records_before = resume.records
+            self._records = self._part.rows.records()
 
     def next_page(self) -> FilePage:
         """The next page; past the end an empty one.
@@ -84,8 +90,8 @@ class FilePages:
         """
         page = FilePage()
         with reading_errors(self._file.name, self._config.encoding):
-            is_full = self._fill(page)
-            self._expect_unchanged()
+            with unless_changed(self._source, self._scan.version):
+                is_full = self._fill(page)
         if not is_full:
             return page
         assert self._part is not None  # noqa: S101 - a page is full of what a part gave
@@ -140,11 +146,5 @@ class FilePages:
                 records.append(record)
 
     def close(self) -> None:
-        close = getattr(self._parts, "close", None)
-        if close is not None:
-            close()
+        self._parts.close()
         self._source.close()
-
-    def _expect_unchanged(self) -> None:
-        if self._source.version() != self._scan.version:
-            raise Changed

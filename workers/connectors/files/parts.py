@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -42,7 +42,7 @@ def jumps_about(source: OpenFile, config: FilesConfig) -> bool:
     return config.record_format in SEEKING or is_zip(source)
 
 
-def parts_of(source: OpenFile, file: SourceFile, config: FilesConfig, first: int = 0) -> Iterator[Part]:
+def parts_of(source: OpenFile, file: SourceFile, config: FilesConfig, first: int = 0) -> Generator[Part]:
     """From part number `first` on, each closed when the next is asked for. Raises SourceError."""
     archive = _archive(source, config)
     if archive is None:

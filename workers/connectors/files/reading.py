@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from etl_core.errors import Permanent, Transient
-from workers.connectors.files.places.files import Copy, Raw, Stopped, Version, missing_file
+from workers.connectors.files.places.files import Changed, Copy, Raw, Stopped, Version, missing_file
 from workers.connectors.files.places.local import not_permitted
 from workers.connectors.files.unpacking import GZIP_MAGIC, ZIP_MAGIC, Bounded, Unzstd, is_zstd
 
@@ -201,6 +201,27 @@ def _expect_good_start(name: str, start: bytes, encoding: str | None) -> None:
             raise Permanent(f"{name} is called {suffix} but is not {what}; rename it or deliver it again")
     if encoding == "utf-8" and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Permanent(f'{name} begins like UTF-16, not UTF-8; set `encoding` to "utf-16"')
+
+
+@contextmanager
+def unless_changed(source: OpenFile, version: Version) -> Iterator[None]:
+    """Whatever a file looked like, or failed with, that was written to meanwhile says nothing.
+
+    Raises:
+        Changed: it is not of that version (any more), before or behind what is done with it.
+    """
+    if source.version() != version:
+        raise Changed
+    try:
+        yield
+    except (Stopped, Changed):
+        raise
+    except Exception:
+        if source.version() != version:
+            raise Changed from None
+        raise
+    if source.version() != version:
+        raise Changed
 
 
 @contextmanager

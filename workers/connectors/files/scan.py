@@ -18,8 +18,8 @@ from workers.connectors.files.config import DELIMITED, FilesConfig
 from workers.connectors.files.formats.joining import join_of, joined
 from workers.connectors.files.formats.rows import Columns, Learned
 from workers.connectors.files.parts import jumps_about, open_whole, parts_of
-from workers.connectors.files.places.files import Changed, Copy, SourceFile, Version
-from workers.connectors.files.reading import OpenFile, reading_errors
+from workers.connectors.files.places.files import Copy, SourceFile, Version
+from workers.connectors.files.reading import OpenFile, reading_errors, unless_changed
 
 _SETTLED_NS = 2_000_000_000
 """A time of change younger than this proves nothing: another write may bear the same (coarse clocks, NFS)."""
@@ -65,11 +65,10 @@ def scan_file(file: SourceFile, copy: Copy, config: FilesConfig, stop: threading
         try:
             before = source.version()
             fingerprint = _digest_first(source, digest) if jumps_about(source, config) else None
-            learned = _learn(source, file, config)
-            source.drain()
+            with unless_changed(source, before):
+                learned = _learn(source, file, config)
+                source.drain()
             size = source.on_disk.tell()
-            if source.version() != before:
-                raise Changed
         finally:
             source.close()
     if learned.first_reject is not None and learned.records == 0:

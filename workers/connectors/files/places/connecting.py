@@ -59,7 +59,9 @@ def _file_system(kind: Kind, name: str, **arguments: Any) -> FileSystem:
         raise missing
     given = {key: value for key, value in arguments.items() if value is not None}
     made = getattr(import_module(_LIBRARIES[kind]), name)
-    return made(skip_instance_cache=True, use_listings_cache=False, **given)
+    if kind is not Kind.SFTP:  # it keeps no listings, and asyncssh takes every further argument for its own
+        given["use_listings_cache"] = False
+    return made(skip_instance_cache=True, **given)
 
 
 def _s3(options: Any, address: Address) -> FileSystem:
@@ -73,7 +75,12 @@ def _s3(options: Any, address: Address) -> FileSystem:
         token=_secret(given.session_token),
         endpoint_url=given.endpoint_url,
         client_kwargs={"region_name": given.region} if given.region else None,
-        config_kwargs={"connect_timeout": _CONNECT_S, "read_timeout": _READ_S},
+        # s3fs tries again itself: more of it under that would only multiply.
+        config_kwargs={
+            "connect_timeout": _CONNECT_S,
+            "read_timeout": _READ_S,
+            "retries": {"total_max_attempts": 2},
+        },
     )
 
 

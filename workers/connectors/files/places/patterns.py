@@ -30,7 +30,7 @@ def common_folder(paths: Sequence[str]) -> str:
 
 @lru_cache(maxsize=1_024)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Of a whole path, without a slash before it; a wildcard matches no slash, and no dot that begins a name."""
+    """Of a whole path without its first slash; a wildcard matches no slash, and no dot that begins a name."""
     written = []
     parts = [part for part in pattern.split("/") if part]
     for number, part in enumerate(parts):

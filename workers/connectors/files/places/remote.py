@@ -76,7 +76,14 @@ class RemotePlace:
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         stop = threading.Event()
-        return await in_thread(stop, function, *args, stop)
+        failed: SourceError
+        try:
+            return await in_thread(stop, function, *args, stop)
+        except SourceError as error:
+            failed = error
+        # Outside of the `except`, and without what a library raised: that may hold a credential.
+        failed.__cause__ = failed.__context__ = None
+        raise failed
 
     def _fs(self) -> FileSystem:
         if self._connected is None:
@@ -203,7 +210,7 @@ class RemotePlace:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        """What a library raises becomes a SourceError; it may hold a credential, so nothing is chained."""
+        """What a library raises becomes a SourceError."""
         found: SourceError | Changed | None = None
         try:
             yield

@@ -27,6 +27,7 @@ _REFUSED = (
     "InvalidToken",
     "AuthenticationFailed",
     "Invalid Credentials",
+    "Permission denied for user",  # asyncssh, as sshfs hands it on
 )
 _UNKNOWN_HOST_KEY = {"HostKeyNotVerifiable"}
 _CHANGED = {"FileExpired"}
