@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.connectors_soak.campaign import soak
+from tests.connectors_soak.files import FilesSource
 from tests.connectors_soak.github import GitHubSource
 from tests.connectors_soak.postgres import PostgresSource
 from tests.connectors_soak.rest import REST_SOURCES
 from tests.connectors_soak.source import Source
 
 SOURCES: dict[str, Callable[[int], Source]] = {
+    "files": FilesSource,
     "github": GitHubSource,
     "postgres": PostgresSource,
     **REST_SOURCES,

@@ -89,9 +89,11 @@ class FilePages:
             Stopped: the run was cancelled.
         """
         page = FilePage()
-        with reading_errors(self._file.name, self._config.encoding):
-            with unless_changed(self._source, self._scan.version):
-                is_full = self._fill(page)
+        with (
+            reading_errors(self._file.name, self._config.encoding),
+            unless_changed(self._source, self._scan.version),
+        ):
+            is_full = self._fill(page)
         if not is_full:
             return page
         assert self._part is not None  # noqa: S101 - a page is full of what a part gave
