@@ -25,7 +25,7 @@ setup: .venv/.dev ## make .venv with all that checks and tests need
 	@sh .ci/setup dev
 	@touch $@ .venv/.demo
 
-demo: .venv/.demo ## see it run on real input, nothing else needed (ARGS="--help")
+demo: .venv/.demo ## see it run, nothing else needed (ARGS="--help")
 	@$(BIN)/etl-tui demo $(ARGS)
 
 check: .venv/.dev check-sql ## ruff, mypy --strict, import-linter, SQL

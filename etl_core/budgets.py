@@ -72,7 +72,7 @@ async def spend_when_there(
     while (wait := await take()) > 0:
         if waited + wait > longest_wait():
             raise RateLimited(
-                f"{resource}: the rate limit leaves nothing for {wait:.0f} s",
+                f"rate limit of {resource}: nothing is left for {wait:.0f} s",
                 until=timedelta(seconds=wait),
             )
         await asyncio.sleep(wait)

@@ -32,10 +32,11 @@ def register(subparsers: Subparsers) -> None:
         subparsers,
         "demo",
         run_demo,
-        summary="see it work: a database of its own, real processes, jobs over real input",
+        summary="see it work: a database of its own, real processes, jobs over files, GitHub and Jira",
         description="Starts an embedded database of its own, the scheduler and a worker, and jobs over real\n"
-        "input. On a terminal it opens the dashboard; without one (or with --plain) it runs every job once\n"
-        "to its end and exits 0 only if all ended as they should. One job is there to fail.",
+        "files and over a simulated GitHub, whose rate limit is met on the way, and Jira. On a terminal it\n"
+        "opens the dashboard; without one (or with --plain) it runs every job once to its end and exits 0\n"
+        "only if all ended as they should. One job is there to fail.",
         example="ETL_DATABASE_URL=$(etl-tui demo --url) etl-tui jobs list",
     )
     demo.add_argument("--plain", action="store_true", help="no dashboard, also on a terminal")
@@ -83,9 +84,7 @@ async def _run(arguments: argparse.Namespace, context: Context, folder: Path) ->
     if arguments.reset:
         await asyncio.to_thread(_reset, folder)
     repository = find_repository(arguments.repository)
-    context.output.line(
-        "starting an embedded database, a simulated GitHub and Jira, the scheduler and a worker"
-    )
+    context.output.line("starting a database, a simulated GitHub and Jira, scheduler and worker")
     context.output.flush()
     if repository is None:
         context.output.notice(

@@ -166,7 +166,7 @@ async def test_a_long_wait_parks_the_run(api: Api, headers: dict[str, str], wait
         with pytest.raises(RateLimited, match=r"429 Too Many Requests \(slow down\)") as limited:
             await source.get_json("/x")
         assert limited.value.until == timedelta(seconds=wait)
-        with pytest.raises(RateLimited, match="api: the rate limit leaves nothing"):  # others are parked too
+        with pytest.raises(RateLimited, match="rate limit of api: nothing is left"):  # others are parked too
             await budget.spend()
     assert len(api.requests) == 1
 
