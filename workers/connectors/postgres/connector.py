@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ from workers.connectors.postgres.findings import look
 from workers.connectors.postgres.session import Session, open_session
 from workers.connectors.postgres.sources import Source, Unreadable
 from workers.connectors.postgres.types import VERBATIM
-from workers.connectors.postgres.walk import Walk
+from workers.connectors.postgres.walk import Walk, plan
 
 
 class PostgresConnector:
@@ -69,6 +70,7 @@ class PostgresConnector:
         wanted = [
             each for each in self._sources if context.wants(each.stream) and each.stream not in self._done
         ]
+        total = self._expected(wanted, context)
         trial = context.options.get(TRIAL_OPTION, {})
         if "stream" in trial:
             wanted = [each for each in wanted if each.stream == trial["stream"]]
@@ -80,9 +82,19 @@ class PostgresConnector:
                 most = min(self.config.page_size, trial.get("records", self.config.page_size))
                 async with aclosing(self._pages(session, source, context, most)) as pages:
                     async for page in pages:
-                        yield page
+                        yield replace(page, total=total)
                         del page
                 self._done.add(source.stream)
+
+    def _expected(self, wanted: Sequence[Source | Unreadable], context: ExtractContext) -> int | None:
+        """Rows of what is read as a whole; None where the server does not estimate one of them."""
+        about = []
+        for source in wanted:
+            if isinstance(source, Source):
+                state = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
+                if plan(source, *state, self._server).everything:
+                    about.append(source.about)
+        return sum(about) if about and all(about) else None
 
     async def _pages(
         self, session: Session, source: Source, context: ExtractContext, most: int

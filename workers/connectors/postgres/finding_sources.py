@@ -265,4 +265,4 @@ def _with_doubts(source: Source, relation: Relation) -> Source:
                 'use a time or number, or "cursor": "xmin"',
             )
         )
-    return replace(source, doubts=tuple(doubts))
+    return replace(source, about=relation.about, doubts=tuple(doubts))

@@ -57,7 +57,8 @@ def _encoding(server: Server) -> Sequence[Finding]:
 
 
 def _readable(source: Source) -> list[Finding]:
-    told = f"by key {', '.join(source.key)}, {len(source.columns)} columns, {_way(source)}"
+    rows = f"about {source.about:,} rows of " if source.about else ""
+    told = f"by key {', '.join(source.key)}, {rows}{len(source.columns)} columns, {_way(source)}"
     return [
         Finding(source.shown, "ok", told),
         *(Finding(source.shown, "unknown", doubt.what, doubt.remedy) for doubt in source.doubts),

@@ -48,6 +48,8 @@ class Source:
     overlap: float
     census_every: int
     census_reads_rows: bool
+    about: int = 0
+    """Rows, as the server estimates; 0 where it does not."""
     doubts: tuple[Doubt, ...] = field(default=(), compare=False)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from etl_core.errors import Permanent, Transient
 from etl_core.store.database import Connection, connect
 from etl_core.testing.walking import Destination, pages_of, run
 from tests.support.jobs import eventually
-from workers.connectors.postgres import PostgresConnector, session
+from workers.connectors.postgres import PostgresConnector, pace, session
 from workers.connectors.postgres.config import PostgresConfig
 from workers.connectors.postgres.finding_sources import find_sources
 from workers.connectors.postgres.session import open_session
@@ -224,3 +225,17 @@ async def test_who_alters_the_table_does_not_wait_for_the_end_of_the_walk(
     assert altering is not None
     await altering
     assert len(loaded.rows["t"]) == 20
+
+
+async def test_rows_are_read_no_faster_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: 100.0 + sum(waited)))
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
+    reading = pace.Pace(1_000)
+    for rows in (500, 2_000, 1):
+        await reading.wait(rows)
+    assert waited == pytest.approx([0.5, 2.0, 0.001])
