@@ -85,7 +85,7 @@ def _put_in_place(folder: Path, tap: InstalledTap, before: list[Path]) -> None:
 
 async def _make(venv: Path, requirement: str) -> None:
     """With uv, which takes a tenth of the time, where it is there."""
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    uv = find_uv()
     python = str(venv / "bin" / "python")
     if uv:
         await _run(
@@ -95,6 +95,11 @@ async def _make(venv: Path, requirement: str) -> None:
     else:
         await _run(sys.executable, "-m", "venv", "--clear", str(venv))
         await _run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", requirement)
+
+
+def find_uv() -> str | None:
+    """The one on the PATH, else beside our Python."""
+    return shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
 
 
 async def _describe(name: str, venv: Path) -> InstalledTap:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etl_core.connector import ColumnType
+from etl_core.connectors_registry import check_config
 from etl_core.errors import Permanent
 from workers.connectors.singer.catalog import columns_of, select, streams_of
 from workers.connectors.singer.config import SingerConfig
@@ -98,3 +102,11 @@ def test_what_is_known_better() -> None:
 def test_types(said: Any, kind: str | None) -> None:
     found = {column.name: column.type for column in columns_of({"properties": {"x": said}})}
     assert found.get("x") == (None if kind is None else ColumnType(kind))
+
+
+def test_the_example_of_the_documentation_is_a_configuration() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "singer.md").read_text()
+    [example] = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    check_config("singer", json.loads(example))
+    for name in SingerConfig.model_fields:
+        assert re.search(rf"^\| .*`{name}`.*\|", text, re.MULTILINE), name
