@@ -130,7 +130,8 @@ async def test_a_broken_off_run_goes_on_within_the_file() -> None:
 async def test_patterns_over_index_pages() -> None:
     names = ["/d/2024/a.csv", "/d/2024/b c.csv", "/d/2025/deep/e.csv", "/d/x.csv", "/d/y.csv.part"]
     files = {name: rows(1, first=at) for at, name in enumerate(names)}
-    async with served(files) as (_, url):
+    async with served(files) as (server, url):
+        server.faults.tell(CUT, CUT)
 
         async def found(path: Any, **config: Any) -> set[Any]:
             loaded = await read(path, stream="s", format="csv", **config)

@@ -201,21 +201,31 @@ class WebPlace:
 
     async def _index(self, folder: str) -> Sequence[str]:
         """Paths right below a folder by its index page; none where there is no such folder."""
+        for attempt in range(1, MOST_FAILURES):
+            try:
+                return links_of(await self._page(folder), folder)
+            except Missing:
+                return []
+            except Transient as error:
+                # What a request itself met was tried again; here the page broke off.
+                if not error.retry_in_place:
+                    raise
+                await asyncio.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+        return links_of(await self._page(folder), folder)
+
+    async def _page(self, folder: str) -> str:
         page = bytearray()
-        try:
-            async with self._calls.open("GET", self._url(folder)) as response:
-                if "html" not in response.headers.get("content-type", ""):
-                    raise Permanent(
-                        f"{self._shown(folder)} shows no index page, so no pattern can be matched; "
-                        "list the files in `path`"
-                    )
-                async for piece in response.aiter_bytes():
-                    page += piece
-                    if len(page) > _MOST_INDEX:
-                        raise Permanent(f"{self._shown(folder)}: an index page of more than 16 MB")
-        except Missing:
-            return []
-        return links_of(page.decode("utf-8", "replace"), folder)
+        async with self._calls.open("GET", self._url(folder)) as response:
+            if "html" not in response.headers.get("content-type", ""):
+                raise Permanent(
+                    f"{self._shown(folder)} shows no index page, so no pattern can be matched; "
+                    "list the files in `path`"
+                )
+            async for piece in response.aiter_bytes():
+                page += piece
+                if len(page) > _MOST_INDEX:
+                    raise Permanent(f"{self._shown(folder)}: an index page of more than 16 MB")
+        return page.decode("utf-8", "replace")
 
     def _url(self, path: str) -> str:
         return f"{self._root}{quote(path)}{self._query}"
