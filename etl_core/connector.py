@@ -257,6 +257,9 @@ class Page:
     seen: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     """Stream -> keys (column -> value) of records that are there and were not read: a walk of a
     `full_refresh` stream has met them, and no row is made or changed. Such a page has a checkpoint."""
+    goes_on: bool = True
+    """Whether a run that is broken off behind this page goes on from it, and does not read anew what it had.
+    Where not, the run does not give way to others that wait for its slot: it might never come to its end."""
 
     def __post_init__(self) -> None:
         if (self.whole_of or self.deleted or self.seen) and not self.checkpoint:

@@ -32,3 +32,5 @@ class Batch:
     """False: it waits in its stage's queue, and whoever claims it reads it from there."""
     stored_bytes: int = 0
     """Of its stored payload: what it takes of the run's share of the database."""
+    may_give_way: bool = False
+    """Behind it, the run may be left to whoever takes it up."""

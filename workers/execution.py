@@ -309,7 +309,7 @@ class Execution:
                 self._progress.add(self._run.id, Stage.EXTRACT, rows, batch.size)
                 if extractor.rows_expected is not None:
                     self._progress.expect(self._run.id, extractor.rows_expected)
-                may_give_way = bool(batch.fragments)
+                may_give_way = batch.may_give_way
                 if batch.is_carried:
                     await self._budget.take(batch.size)
                     stored.put_nowait(batch)

@@ -214,6 +214,7 @@ class Extractor:
             page.records,
             is_carried,
             len(payload),
+            may_give_way=bool(fragments) and page.goes_on,
         )
 
     async def _encode(self, page: Page) -> bytes:

@@ -45,7 +45,7 @@ class VersionResume(BaseModel):
     version: int
 
 
-def unfinished(state: Any, streams: Collection[str]) -> list[str]:
+def unfinished(state: Any, streams: Collection[str], *, markers: Collection[str] = _UNFINISHED) -> list[str]:
     """Streams of which the tap's last STATE says that it has not read them to their end.
 
     The SDK keeps `progress_markers` in the bookmark of a stream that is not sorted, or `..._signpost`, until
@@ -54,7 +54,15 @@ def unfinished(state: Any, streams: Collection[str]) -> list[str]:
     bookmarks = state.get("bookmarks") if isinstance(state, dict) else None
     if not isinstance(bookmarks, dict):
         return []
-    return sorted(name for name in streams if _holds_marker(bookmarks.get(name)))
+    return sorted(name for name in streams if _holds_marker(bookmarks.get(name), markers))
+
+
+def goes_on(state: Any, streams: Collection[str]) -> bool:
+    """Whether a tap that is given this STATE goes on there, as far as one can see.
+
+    Of a stream that is not sorted the SDK keeps its progress apart, and begins anew.
+    """
+    return not unfinished(state, streams, markers=("progress_markers",))
 
 
 def with_bookmarks_of_others(state: Any, before: Any, unselected: Collection[str]) -> Any:
@@ -70,7 +78,9 @@ def with_bookmarks_of_others(state: Any, before: Any, unselected: Collection[str
     return {**state, "bookmarks": {**new, **kept}} if kept else state
 
 
-def _holds_marker(bookmark: Any) -> bool:
+def _holds_marker(bookmark: Any, markers: Collection[str]) -> bool:
     if isinstance(bookmark, dict):
-        return any(marker in bookmark for marker in _UNFINISHED) or any(map(_holds_marker, bookmark.values()))
-    return isinstance(bookmark, list) and any(map(_holds_marker, bookmark))
+        if any(marker in bookmark for marker in markers):
+            return True
+        bookmark = list(bookmark.values())
+    return isinstance(bookmark, list) and any(_holds_marker(each, markers) for each in bookmark)

@@ -84,9 +84,15 @@ class Gathering:
             if covered.get(stream)
         }
 
-    def take(self, checkpoint: Sequence[Fragment]) -> Page:
+    def take(self, checkpoint: Sequence[Fragment], *, goes_on: bool) -> Page:
         """The page, and the next one begins."""
-        page = Page(lane=LANE, records=self._records, rejects=self._rejects, checkpoint=checkpoint)
+        page = Page(
+            lane=LANE,
+            records=self._records,
+            rejects=self._rejects,
+            checkpoint=checkpoint,
+            goes_on=goes_on,
+        )
         self._records, self._rejects, self._count, self._bytes = {}, [], 0, 0
         self._covered, self._state, self._began = None, None, time.monotonic()
         return page

@@ -8,7 +8,7 @@ from typing import Any
 from etl_core.connector import SINGLE_PARTITION, Fragment, Page, Stream
 from etl_core.errors import Permanent
 from etl_core.run_log import RunLog
-from workers.connectors.singer.checkpoint import STREAM, Bookmark, with_bookmarks_of_others
+from workers.connectors.singer.checkpoint import STREAM, Bookmark, goes_on, with_bookmarks_of_others
 from workers.connectors.singer.gathering import LANE, Gathering
 from workers.connectors.singer.messages import Message, NoMessage, read_message
 from workers.connectors.singer.versions import Versions
@@ -132,7 +132,8 @@ class Reading:
             bookmark = Bookmark(state=self._page.state, settings=kept).model_dump()
             fragments.append(Fragment(STREAM, SINGLE_PARTITION, bookmark))
             self.loaded_state = self._page.state
-        return self._page.take(fragments)
+            return self._page.take(fragments, goes_on=goes_on(self.loaded_state, self.streams_seen))
+        return self._page.take(fragments, goes_on=False)
 
     def _take_noise(self, line: bytes, problem: NoMessage) -> None:
         if problem.stream:

@@ -13,11 +13,13 @@ from etl_core.connector import PartitionState
 from etl_core.control.runs import read_log
 from etl_core.errors import Permanent, Transient
 from etl_core.secret_box import new_key
+from etl_core.testing.contract.comparing import all_pages
 from etl_core.testing.destination import Destination
 from tests.support.jobs import make_job
 from tests.workers.connectors.singer.taps import carry_out, put_tap
 from tests.workers.running import Hand
-from workers.connectors.singer import gathering
+from workers.connectors.singer import SingerConnector, gathering
+from workers.connectors.singer.config import SingerConfig
 
 Make = Callable[..., dict[str, Any]]
 STATE_PLACE = ("singer", "default")
@@ -96,6 +98,18 @@ async def test_an_exit_code_of_0_is_not_complete_while_there_are_markers(
         await carry_out(tap(schema, record("a"), state(value)), made)
     assert kept(made) == value
     assert made.records == 1
+
+
+async def test_a_run_gives_way_only_where_its_tap_goes_on(tap: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that begins anew each time would never come to its end while others wait."""
+    monkeypatch.setattr(gathering, "PAGE_RECORDS", 1)
+    schema = {"type": "SCHEMA", "stream": "items", "schema": {}, "key_properties": ["id"]}
+    sorted_ = state({"bookmarks": {"items": {"replication_key_value": 1, "replication_key_signpost": 9}}})
+    unsorted = state({"bookmarks": {"items": {"progress_markers": {"replication_key_value": 1}}}})
+    lines = [schema, record("a"), sorted_, record("b"), unsorted, record("c"), record("d"), state({})]
+    connector = SingerConnector(SingerConfig.model_validate(tap(*lines)))
+    pages = await all_pages(connector)
+    assert [page.goes_on for page in pages] == [True, False, False, True]
 
 
 async def test_pages_end_at_a_state(tap: Make, monkeypatch: pytest.MonkeyPatch) -> None:
