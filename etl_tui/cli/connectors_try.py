@@ -50,13 +50,9 @@ def register(group: Subparsers) -> None:
 
 async def try_one(arguments: argparse.Namespace, context: Context) -> int:
     """Prints requests, pages and rows; `--json`: a ConnectorTrial."""
-    import structlog
-
     from etl_core.control.connector_trial import try_connector
 
-    if not structlog.is_configured():
-        # What a connector logs would stand on stdout beside the answer; the trial tells what happened.
-        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    context.silence_logs()
     kind, config = _integration(arguments)
     trial = await try_connector(
         kind, config, stream=arguments.stream, limit=count("--limit", arguments.limit)

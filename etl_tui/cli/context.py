@@ -64,6 +64,14 @@ class Context:
             finally:
                 await asyncio.shield(conn.close())
 
+    @staticmethod
+    def silence_logs() -> None:
+        """What a transport or a connector logs would stand on stdout beside the answer; errors are told."""
+        import structlog
+
+        if not structlog.is_configured():
+            structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
     @asynccontextmanager
     async def broker(self) -> AsyncIterator[Broker]:
         """The transport that the settings name; it connects when it is first asked.
@@ -71,14 +79,10 @@ class Context:
         Raises:
             InvalidInput: the AMQP URL cannot be read.
         """
-        import structlog
-
         from etl_core.broker.open import open_broker
         from etl_core.store.location import database_location
 
-        if not structlog.is_configured():
-            # What a transport logs would stand on stdout beside the answer; exceptions tell of errors.
-            structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+        self.silence_logs()
         async with database_location(self.settings) as url:
             broker = await open_broker(self.settings, url, application_name=APPLICATION_NAME)
             try:

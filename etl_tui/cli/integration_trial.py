@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode, InvalidInput
@@ -41,6 +43,7 @@ async def test_one(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.models.trial import Outcome
 
     timeout_s = _seconds(arguments.timeout)
+    context.silence_logs()
     async with context.connection() as conn:
         row = await find_integration(conn, arguments.name, tenant=context.settings.tenant)
     trial = await try_integration(row, timeout_s=timeout_s)
@@ -54,12 +57,21 @@ async def test_one(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _tell(trial: IntegrationTrial, context: Context) -> None:
+    width = shutil.get_terminal_size().columns if context.output.is_terminal else None
     named = f"{trial.tenant}/{trial.integration}"
     context.output.line(one_line(f"{named}, type {trial.type}, asked from {trial.host}: {trial.outcome}"))
     for finding in trial.findings:
-        context.output.line(f"{finding.state:<7}  {one_line(f'{finding.what}: {finding.detail}')}")
-        if finding.remedy:
-            context.output.line(f"         -> {one_line(finding.remedy)}")
+        told = _wrapped(f"{finding.what}: {finding.detail}", f"{finding.state:<7}  ", width)
+        for line in told + (_wrapped(finding.remedy, f"{'':9}-> ", width) if finding.remedy else []):
+            context.output.line(line)
+
+
+def _wrapped(text: str, before: str, width: int | None) -> list[str]:
+    """On a terminal within its width, below where the text begins; else a line, for programs that read it."""
+    line = before + one_line(text)
+    if width is None or len(line) <= width:
+        return [line]
+    return textwrap.wrap(line, max(width, 40), subsequent_indent=" " * len(before), break_on_hyphens=False)
 
 
 def _seconds(text: str) -> float:

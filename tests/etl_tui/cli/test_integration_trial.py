@@ -11,10 +11,12 @@ from etl_core.control.integration_trial import try_integration
 from etl_core.errors import InvalidInput
 from etl_core.models.tenant import IntegrationRow
 from etl_core.models.trial import IntegrationTrial
+from etl_tui.cli.integration_trial import _wrapped
 from tests.etl_tui.cli.conftest import Cli, Install
 
 CONNECTOR = '''
 import asyncio
+import structlog
 from pydantic import BaseModel, ConfigDict, SecretStr
 from etl_core import errors
 from etl_core.connector import Finding
@@ -45,6 +47,7 @@ class Moody:
             case "short of a scope":
                 return [Finding("teams", "missing", "scope read:org", "grant read:org to the token")]
             case "transient":
+                structlog.get_logger().warning("tried again")
                 raise errors.Transient("no answer from api.example.com")
             case "refused":
                 raise errors.Unauthorised(f"the token was refused\\n(it was {token})")
@@ -127,6 +130,16 @@ def test_how_it_ends(moody: Cli) -> None:
     document = moody("integrations", "test", "m", "--json")
     assert document.code == 5
     assert IntegrationTrial.model_validate(document.document).outcome == "unreachable"
+
+
+def test_a_narrow_terminal_wraps_words_below_each_other() -> None:
+    told = _wrapped("users: 403: You are not authorized to perform this operation.", "missing  ", 40)
+    assert told == [
+        "missing  users: 403: You are not",
+        "         authorized to perform this",
+        "         operation.",
+    ]
+    assert _wrapped("users: read", "ok       ", 80) == ["ok       users: read"]
 
 
 @pytest.mark.parametrize("how", ["well", "refused"])

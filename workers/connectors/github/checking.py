@@ -16,7 +16,7 @@ from workers.connectors.github.page_size import PageSize
 from workers.http import Forbidden, Missing
 
 _NAMED = 5
-_SCOPES = {"repo": "private repositories", "read:org": "an organisation's members and teams"}
+_SCOPES = {"repo": "private repositories", "read:org": "members and teams of organisations"}
 _INCLUDED_IN = {"read:org": ("admin:org", "write:org")}
 
 

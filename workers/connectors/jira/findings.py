@@ -93,7 +93,7 @@ def _projects(config: JiraConfig, listed: Sequence[Project]) -> Finding:
     if not listed:
         return Finding("projects", "missing", "the account may browse none", remedy)
     if absent:
-        detail = f"none that may be browsed is {', '.join(absent[:_NAMED])}; {len(wanted)} others are"
+        detail = f"none of the {len(listed)} that may be browsed is {', '.join(absent[:_NAMED])}"
         return Finding("projects", "missing", detail, remedy)
     more = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
     of = f" of {len(listed)}" if len(wanted) != len(listed) else ""
@@ -132,9 +132,8 @@ async def _try(what: str, ask: Callable[[], Awaitable[Any]], need: str) -> Findi
     try:
         return Finding(what, "ok", str(await ask()))
     except Forbidden as error:
-        return Finding(
-            what, "missing", str(error), f"give the credential {need}, or leave {what} out of streams"
-        )
+        remedy = f"give the credential {need}, or leave {what} out of streams"
+        return Finding(what, "missing", f"{error.status}: {error.excerpt or 'refused'}", remedy)
     except (Transient, RateLimited) as error:
         return Finding(what, "unknown", str(error), "try again")
     except Unauthorised:

@@ -25,6 +25,7 @@ from workers.connectors.rest.rounds import StreamRun, is_divided
 from workers.connectors.rest.rows import RowMaker, stream_of
 from workers.connectors.rest.shipped import is_shipped, shipped_manifest
 from workers.connectors.rest.walk import Walk
+from workers.http import Forbidden
 
 log = structlog.get_logger()
 
@@ -68,10 +69,13 @@ class RestConnector:
                     continue
                 try:
                     found.append(await self._look_at(name))
+                except Forbidden as error:
+                    told = f"{error.status}: {error.excerpt or 'refused'}"
+                    found.append(Finding(name, "missing", told, self._need()))
                 except SourceError as error:
                     failures.append(error)
                     found.append(Finding(name, "failed", _line(error)))
-        if failures and not any(finding.state == "ok" for finding in found):
+        if failures and not any(finding.state in ("ok", "missing") for finding in found):
             raise failures[0]
         return found
 
@@ -157,6 +161,11 @@ class RestConnector:
             return None
         state = read_state(context, name, SINGLE_PARTITION, Bookmark, Resume)
         return walk if state == (walk.bookmark, walk.resume) else None
+
+    def _need(self) -> str:
+        """What the manifest's notes begin with: which credential, with which permissions."""
+        needed, _, _ = self.manifest.notes.partition(". ")
+        return f"it takes: {needed.rstrip('.')}" if needed else "give the credential this permission"
 
     async def _look_at(self, name: str) -> Finding:
         spec = self.manifest.streams[name]

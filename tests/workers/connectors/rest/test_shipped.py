@@ -65,6 +65,18 @@ def test_it_says_what_its_user_must_know(api: ShippedApi) -> None:
         assert stream.key and stream.columns, name
 
 
+async def test_a_permission_that_is_missing_is_named(tmp_path: Path) -> None:
+    simulator = ENTRA.make(seed=1)
+    said = b'{"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges."}}'
+    refused = Fault("403", 403, {"Content-Type": "application/json"}, said)
+    async with simulator.serving():
+        simulator.faults.tell(refused, match=lambda request: request.path.endswith("/groups/delta"))
+        users, groups = await ENTRA.connector(simulator, tmp_path).check() or ()
+    assert (users.state, groups.state) == ("ok", "missing")
+    assert groups.detail == "403: Insufficient privileges."
+    assert "GroupMember.Read.All" in groups.remedy
+
+
 @every_api
 async def test_all_is_read_and_then_what_changes(api: ShippedApi, tmp_path: Path) -> None:
     simulator, loaded = api.make(seed=1), Destination()
