@@ -36,6 +36,7 @@ from workers.connectors.github.pull_requests import PullRequestWalk
 from workers.connectors.github.releases import ReleaseWalk
 from workers.connectors.github.rows import make_row
 from workers.connectors.github.streams import OF_ISSUES, OF_PULL_REQUESTS, STREAMS
+from workers.http.read_ahead import reading_ahead
 
 CENSUS_PAGE = 500
 """Repositories of a page."""
@@ -84,7 +85,10 @@ class GitHubConnector:
         """Also the streams that others belong to: a child is loaded with its parent."""
         return [STREAMS[name] for name in STREAMS if name in self._streams()]
 
-    async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        return reading_ahead(context, self._pages(context))
+
+    async def _pages(self, context: ExtractContext) -> AsyncGenerator[Page]:
         """The repositories; then repository by repository, stream by stream.
 
         A repository that cannot be read is a failure of its partitions, and the others are read.

@@ -29,6 +29,7 @@ from workers.connectors.jira.lists import LISTS, list_pages
 from workers.connectors.jira.rows import ROWS
 from workers.connectors.jira.streams import BY_NAME
 from workers.connectors.jira.walk import IssueWalk
+from workers.http.read_ahead import reading_ahead
 
 
 class JiraConnector:
@@ -52,7 +53,10 @@ class JiraConnector:
         """The same in every run: nothing is asked of the site."""
         return [stream for name, stream in BY_NAME.items() if name in self.config.streams]
 
-    async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        return reading_ahead(context, self._pages(context))
+
+    async def _pages(self, context: ExtractContext) -> AsyncGenerator[Page]:
         async with open_client(self.config, context) as client:
             await client.myself()
             listed = await client.projects()

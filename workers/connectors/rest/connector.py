@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from workers.connectors.rest.rows import RowMaker, stream_of
 from workers.connectors.rest.shipped import is_shipped, shipped_manifest
 from workers.connectors.rest.walk import Walk
 from workers.http import Forbidden
+from workers.http.read_ahead import reading_ahead
 
 log = structlog.get_logger()
 
@@ -92,7 +93,10 @@ class RestConnector:
         self._refreshed = frozenset(refreshed)
         return [stream_of(name, self.manifest, full_refresh=name in refreshed) for name in self._names]
 
-    async def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+    def extract(self, context: ExtractContext) -> AsyncIterator[Page]:
+        return reading_ahead(context, self._pages(context))
+
+    async def _pages(self, context: ExtractContext) -> AsyncGenerator[Page]:
         """Stream by stream, parents before their children.
 
         A stream that cannot be read does not stop the others, but for a refused credential or a rate limit.
