@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 STEPS: Final = (
-    ("read the file for its types and digest", ("files.scan:",)),
-    ("read the file's pages", ("files.pages:", "files.json_rows:")),
+    ("read the file for its types and digest", ("files.scan:", "formats.learning:")),
+    ("read the file's pages", ("files.pages:", "files.formats.")),
     ("encode and compress the payload", ("workers.payload:encode",)),
     ("transform: the connector's", (".transform:FilesConnector", "FilesConnector.transform")),
     ("transform: coercion", ("workers.transform:", "etl_core.coercion:")),

@@ -35,7 +35,7 @@ MOST_FAILURES = 6
 """Downloads that break off without coming any further."""
 FIRST_WAIT = 0.25
 """Seconds before the second attempt; doubles with each."""
-_WRITTEN_AT_ONCE = 1 << 20
+_WRITTEN_AT_ONCE = 1 << 18
 _MOST_INDEX = 16 << 20
 _MOST_FOLDERS = 1_000
 
