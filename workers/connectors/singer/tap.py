@@ -65,7 +65,7 @@ async def discover(
         if error := await why_failed(tap):
             raise error
     try:
-        catalog = json.loads(printed)
+        catalog = json.loads(printed[max(printed.find(b"{"), 0) :])  # some greet first
     except ValueError:
         catalog = None
     if not isinstance(catalog, dict):

@@ -87,6 +87,8 @@ class TapSettings:
         if opened["of"] != self._origin(opened["settings"]):  # somebody has given new ones
             self.kept = None
             return
+        if box.key_of(kept):  # under an older key, which is to be taken out some day
+            self.kept = box.renew(kept)
         self._changed = opened["settings"]
         for text in _texts(self._changed):
             remember_secret(text)

@@ -152,6 +152,14 @@ async def test_its_secrets_are_in_its_environment_alone(
     row = await one(worker.db, "SELECT id, length FROM acme_made_up.rows")
     assert tuple(row) == (1, "14")
 
+    without_rows = command('echo loaded; echo 7 > "$ETL_CHECKPOINT"')
+    await worker.db.execute("UPDATE integrations SET config = $1", without_rows)
+    run = await worker.run(job_id)
+    assert run["state"] == "SUCCEEDED"
+    assert "loaded" in [line.message for line in await read_log(worker.db, run["id"])]
+    kept = await worker.db.fetchval("SELECT bookmark FROM job_checkpoints WHERE stream = 'command'")
+    assert kept == {"value": "7"}
+
 
 async def test_what_is_not_allowed_is_not_run(
     command: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

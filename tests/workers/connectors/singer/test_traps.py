@@ -219,7 +219,8 @@ async def test_a_token_that_the_tap_renews_is_kept_encrypted(
     tap: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a run that fails; until somebody gives another one."""
-    monkeypatch.setenv("ETL_SECRET_KEY", new_key())
+    old, new = new_key(), new_key()
+    monkeypatch.setenv("ETL_SECRET_KEY", old)
 
     def renewing(token: str, **config: Any) -> dict[str, Any]:
         settings = {"renew": "+", **config}
@@ -239,6 +240,12 @@ async def test_a_token_that_the_tap_renews_is_kept_encrypted(
         "first-token+", "first-token++", "other-token", "other-token+"
     ]  # fmt: skip
     assert "-token" not in str([each["argv"] for each in given])
+    for keys in (f"{new},{old}", new):  # a run under both, and the old one is needed no more
+        monkeypatch.setenv("ETL_SECRET_KEY", keys)
+        await carry_out(renewing("other-token"), made)
+    monkeypatch.setenv("ETL_SECRET_KEY", old)
+    with pytest.raises(Permanent, match="no key in ETL_SECRET_KEY opens"):
+        await carry_out(renewing("other-token"), made)
 
 
 async def test_without_a_key_nothing_is_kept_in_clear(worker: Hand, tap: Make) -> None:
