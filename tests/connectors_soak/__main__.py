@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.connectors_soak.campaign import soak
 from tests.connectors_soak.files import FilesSource
 from tests.connectors_soak.github import GitHubSource
+from tests.connectors_soak.jira import JIRA_SOURCES
 from tests.connectors_soak.postgres import PostgresSource
 from tests.connectors_soak.rest import REST_SOURCES
 from tests.connectors_soak.source import Source
@@ -21,6 +22,7 @@ SOURCES: dict[str, Callable[[int], Source]] = {
     "files": FilesSource,
     "github": GitHubSource,
     "postgres": PostgresSource,
+    **JIRA_SOURCES,
     **REST_SOURCES,
 }
 """Name -> its source, made from a seed."""
