@@ -7,11 +7,12 @@ because the worker closed it or died, everything is killed and the folder remove
 `error ...`; at the end, with exit code or signal, `end 0 - itself` or `end - 15 time`.
 
 Linux: as a subreaper it gets the processes whose parents ended, whatever session they moved to, and finds all
-of them through /proc. Elsewhere it knows the process group alone, and measures no memory.
+of them through /proc. Elsewhere, and where /proc tells no children (CONFIG_PROC_CHILDREN), it knows the
+process group alone, and measures no memory.
 """
 
 # pathlib and contextlib take longer to import than all else here.
-# ruff: noqa: PTH123, PTH208, SIM105
+# ruff: noqa: PTH108, PTH110, PTH123, PTH208, SIM105
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LINUX = sys.platform == "linux"
+FINDS_ALL = LINUX and os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 LOOK = 0.25
 """Seconds between two looks at the memory."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -125,18 +127,18 @@ class Watch:
         poll.register(0, select.POLLIN)
         poll.register(wake, select.POLLIN)
         deadline = time.monotonic() + self._order["time_limit_s"]
-        limit = self._order["memory_bytes"]
+        limit = self._order["memory_bytes"] if FINDS_ALL else 0
         while not self._reap():
             left = deadline - time.monotonic()
             if left <= 0:
                 self._ended = "time"
-            elif limit and LINUX and sum(map(_resident, [self._pid, *_descendants(os.getpid())])) > limit:
+            elif limit and sum(map(_resident, _descendants(os.getpid()))) > limit:
                 self._ended = "memory"
             elif self._asked:
                 self._ended = "stopped"
             if self._ended != "itself":
                 return
-            for fd, _ in poll.poll(1_000 * min(left, LOOK if limit and LINUX else left)):
+            for fd, _ in poll.poll(1_000 * min(left, LOOK if limit else left)):
                 self._asked |= fd == 0
                 if fd == wake:
                     os.read(wake, 4_096)
@@ -152,7 +154,7 @@ class Watch:
 
     def _is_anybody_there(self) -> bool:
         ended = self._reap()
-        if LINUX:
+        if FINDS_ALL:
             return not ended or bool(_descendants(os.getpid()))
         try:
             os.killpg(self._pid, 0)
@@ -161,7 +163,7 @@ class Watch:
         return True
 
     def _signal(self, number: int) -> None:
-        if not LINUX:
+        if not FINDS_ALL:
             _try(os.killpg, self._pid, number)
             return
         for pid in _descendants(os.getpid()):
