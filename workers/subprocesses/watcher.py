@@ -12,7 +12,7 @@ process group alone, and measures no memory.
 """
 
 # pathlib and contextlib take longer to import than all else here.
-# ruff: noqa: PTH108, PTH110, PTH123, PTH208, SIM105
+# ruff: noqa: PTH110, PTH123, PTH208, SIM105
 
 from __future__ import annotations
 
