@@ -18,17 +18,27 @@ from tests.broker.test_contract import LONG, SHORT, connected, gets_through, unt
 from tests.support.rabbitmq import RabbitMQ
 
 # Below what the server needs to be there, and back to its default.
-RAISE = {"memory": "set_vm_memory_high_watermark 0.00001", "disk": "set_disk_free_limit 900000000000000"}
-END = {"memory": "set_vm_memory_high_watermark 0.4", "disk": "set_disk_free_limit 1000000"}
+SET = {
+    "memory": "vm_memory_monitor:set_vm_memory_high_watermark",
+    "disk": "rabbit_disk_monitor:set_disk_free_limit",
+}
+RAISE = {"memory": "0.00001", "disk": "900000000000000"}
+END = {"memory": "0.4", "disk": "1000000"}
 
 
 @asynccontextmanager
 async def alarm(server: RabbitMQ, of: str) -> AsyncIterator[None]:
-    await asyncio.to_thread(server.ctl, *RAISE[of].split())
+    await _set(server, of, RAISE[of])
     try:
         yield
     finally:
-        await asyncio.to_thread(server.ctl, *END[of].split())
+        await _set(server, of, END[of])
+
+
+async def _set(server: RabbitMQ, of: str, limit: str) -> None:
+    """And lets it come through to all connections, as it has when an operator's command is over."""
+    await asyncio.to_thread(server.evaluate, f"{SET[of]}({limit})")
+    await asyncio.sleep(SHORT)
 
 
 @pytest.mark.parametrize("of", ["memory", "disk"])

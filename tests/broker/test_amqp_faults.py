@@ -16,7 +16,7 @@ EXTRACT_LEADER = "{'%2F_etl.extract', node()}"
 
 
 async def ask(server: RabbitMQ, expression: str) -> str:
-    return await asyncio.to_thread(server.ctl, "eval", f"{expression}.")
+    return await asyncio.to_thread(server.evaluate, expression)
 
 
 async def test_the_leader_of_a_queue_is_away(own_amqp_url: str, own_rabbitmq: RabbitMQ) -> None:
@@ -48,7 +48,10 @@ async def test_the_server_ends_the_connections_by_name(own_amqp_url: str, own_ra
         await connected(bell)
         await broker.ring(Stage.LOAD)
         assert await bell.wait(LONG)
-        await asyncio.to_thread(own_rabbitmq.ctl, "close_all_connections", "maintenance")
+        await ask(
+            own_rabbitmq,
+            'rabbit_networking:close_connections(rabbit_networking:connections(), "maintenance")',
+        )
         assert await bell.wait(LONG)  # connected again
         await connected_again(bell)
         await broker.ring(Stage.LOAD)

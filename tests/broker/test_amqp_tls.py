@@ -56,19 +56,20 @@ async def test_the_wrong_scheme_for_the_port(own_amqp_url: str, own_rabbitmq: Ra
 async def vhost(server: RabbitMQ, name: str, *, permissions: str | None) -> AsyncIterator[str]:
     """A virtual host, and the URL by which a user with these permissions on all of it comes in."""
 
-    async def ctl(*arguments: str) -> None:
-        await asyncio.to_thread(server.ctl, *arguments)
+    async def users(function: str, *arguments: str) -> None:
+        given = ", ".join(f'<<"{argument}">>' for argument in (*arguments, "tests"))
+        await asyncio.to_thread(server.evaluate, f"rabbit_auth_backend_internal:{function}({given})")
 
-    await ctl("add_vhost", name)
-    await ctl("add_user", "etl", "s3cr3t!pw")
+    await asyncio.to_thread(server.evaluate, f'rabbit_vhost:add(<<"{name}">>, <<"tests">>)')
+    await users("add_user", "etl", "s3cr3t!pw")
     if permissions is not None:
-        await ctl("set_permissions", "-p", name, "etl", *permissions.split())
+        await users("set_permissions", "etl", name, *permissions.split())
     host = urlsplit(server.url).netloc.rpartition("@")[2]
     try:
         yield f"amqp://etl:s3cr3t%21pw@{host}/{quote(name, safe='')}"
     finally:
-        await ctl("delete_user", "etl")
-        await ctl("delete_vhost", name)
+        await users("delete_user", "etl")
+        await asyncio.to_thread(server.evaluate, f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')
 
 
 async def test_another_vhost(own_amqp_url: str, own_rabbitmq: RabbitMQ) -> None:

@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Under xdist: tells a worker, before it starts, where the one server of this run is."""
-    node.workerinput["etl_postgres_folder"] = str(_run_folder(node.config))
+    node.workerinput["etl_postgres_folder"] = str(run_folder(node.config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -59,7 +59,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_folder(config: pytest.Config) -> Path:
+def run_folder(config: pytest.Config) -> Path:
     """The folder of this run, made on first use where root's server can get into it."""
     if _FOLDER not in config.stash:
         _clear_killed_runs()
@@ -100,7 +100,7 @@ def _clear_killed_runs() -> None:
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[embedded.EmbeddedServer]:
     """The embedded server of this run (PostgreSQL 18)."""
-    with embedded.start(_run_folder(request.config) / "postgres", durable=False) as server:
+    with embedded.start(run_folder(request.config) / "postgres", durable=False) as server:
         yield server
 
 

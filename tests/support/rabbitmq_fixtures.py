@@ -6,23 +6,29 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import gettempdir, mkdtemp
 
 import aio_pika
 import pytest
 
 from etl_core.broker.amqp_link import DEAD, queue_name
 from etl_core.broker.protocol import Stage
+from tests.support.postgres import run_folder
 from tests.support.rabbitmq import ForeignRabbitMQ, RabbitMQ
 from tests.support.rabbitmq_programs import NoRabbitMQError
 
 
+def _folder(request: pytest.FixtureRequest) -> Path:
+    """In the folder of this run, which is in the memory where there is room: each ring waits for a disk."""
+    return Path(mkdtemp(prefix="rabbitmq-", dir=run_folder(request.config)))
+
+
 @pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ | ForeignRabbitMQ]:
+def rabbitmq(request: pytest.FixtureRequest) -> Iterator[RabbitMQ | ForeignRabbitMQ]:
     """A real RabbitMQ, running. One per xdist worker, since tests stop and kill it."""
     foreign = os.environ.get("ETL_TEST_AMQP_URL")
     try:
-        server = ForeignRabbitMQ(foreign) if foreign else RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+        server = ForeignRabbitMQ(foreign) if foreign else RabbitMQ(_folder(request))
         server.start()
     except NoRabbitMQError as error:
         pytest.fail(str(error), pytrace=False)
@@ -33,14 +39,12 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ | Fo
 
 
 @pytest.fixture(scope="session")
-def own_rabbitmq(
-    rabbitmq: RabbitMQ | ForeignRabbitMQ, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RabbitMQ]:
+def own_rabbitmq(rabbitmq: RabbitMQ | ForeignRabbitMQ, request: pytest.FixtureRequest) -> Iterator[RabbitMQ]:
     """A private one, running, for tests that steer the server itself: `rabbitmq`, unless that is not ours."""
     if isinstance(rabbitmq, RabbitMQ):
         yield rabbitmq
         return
-    server = RabbitMQ(tmp_path_factory.mktemp("own-rabbitmq"))
+    server = RabbitMQ(_folder(request))
     try:
         server.start()
         yield server
