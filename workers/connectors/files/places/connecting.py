@@ -25,7 +25,8 @@ from workers.connectors.files.places.options import (
 from workers.connectors.files.places.remote import FileSystem, RemotePlace
 
 _CONNECT_S, _READ_S = 10, 60
-_LIBRARIES = {Kind.S3: "s3fs", Kind.GCS: "gcsfs", Kind.AZURE: "adlfs", Kind.SFTP: "sshfs"}
+# The class that gcsfs names first asks by gRPC what kind a bucket is, for a minute where nobody answers.
+_LIBRARIES = {Kind.S3: "s3fs", Kind.GCS: "gcsfs.core", Kind.AZURE: "adlfs", Kind.SFTP: "sshfs"}
 
 
 def place_of(address: Address, selection: Selection, options: Options | None) -> Place:
