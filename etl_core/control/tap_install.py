@@ -144,6 +144,7 @@ async def _run(*command: str) -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=inherited,
+        umask=0o022,  # what others could change, a worker does not run
     )
     try:
         async with asyncio.timeout(PATIENCE):
