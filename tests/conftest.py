@@ -2,7 +2,12 @@
 
 import signal
 
-pytest_plugins = ["tests.support.forbid_skips", "tests.support.postgres", "tests.support.rabbitmq_fixtures"]
+pytest_plugins = [
+    "tests.support.forbid_skips",
+    "tests.support.long_first",
+    "tests.support.postgres",
+    "tests.support.rabbitmq_fixtures",
+]
 
 # A shell starts what it puts in the background (`make test &`) with SIGINT ignored. Programs under test
 # would inherit that, and tests of Ctrl-C would wait for ever.
