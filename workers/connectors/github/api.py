@@ -66,6 +66,7 @@ class GitHub:
             token = config.token.get_secret_value() if config.token else ""
             auth = BearerAuth(token)
             credential = token
+        self._auth = auth
         pace = context.budget(credential, "github pace", capacity=_PACE, per=timedelta(minutes=1))
         hour = [
             context.budget(credential, f"github {resource}", capacity=_POINTS, per=_HOUR)
@@ -103,6 +104,11 @@ class GitHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._open.__aexit__(kind, error, trace)
+
+    @property
+    def permissions(self) -> Mapping[str, str]:
+        """What an App's installation grants, once it was asked for anything; empty for tokens."""
+        return self._auth.permissions if isinstance(self._auth, InstallationAuth) else {}
 
     async def query(self, document: str, **variables: Any) -> Mapping[str, Any]:
         """The data of a GraphQL query, whole.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 import httpx
 import jwt
@@ -41,6 +41,8 @@ class InstallationAuth(httpx.Auth):
         self._renewing = asyncio.Lock()
         self._token: str | None = None
         self._renew_at = 0.0
+        self.permissions: Mapping[str, str] = {}
+        """What the installation grants, once a token was given: `{"issues": "read"}`."""
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         if self._is_due():
@@ -84,12 +86,13 @@ class InstallationAuth(httpx.Auth):
         if answer.status != 201:
             raise _refusal(answer)
         try:
-            token = answer.json["token"]
+            token, permissions = answer.json["token"], answer.json.get("permissions")
         except (msgspec.DecodeError, TypeError, KeyError):
-            token = None
+            token = permissions = None
         if not isinstance(token, str):
             raise Transient(f"POST {answer.url}: the answer holds no token")
         self._token = sendable(token, "the installation's token")
+        self.permissions = permissions if isinstance(permissions, dict) else {}
         self._renew_at = asked_at + _TOKEN_LIFE - _RENEW_BEFORE
 
     def __repr__(self) -> str:

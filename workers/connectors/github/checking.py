@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from etl_core.connector import Finding
@@ -17,6 +17,21 @@ from workers.http import Forbidden, Missing
 
 _NAMED = 5
 _SCOPES = {"repo": "private repositories", "read:org": "members and teams of organisations"}
+_PERMISSIONS: Mapping[str, Collection[str]] = {
+    "contents": ("commits", "releases"),
+    "pull_requests": (
+        "pull_requests",
+        "pull_request_commits",
+        "pull_request_comments",
+        "reviews",
+        "review_threads",
+        "review_comments",
+    ),
+    "issues": ("issues", "issue_comments"),
+    "deployments": ("deployments",),
+    "actions": ("workflow_runs",),
+}
+"""Of an App, and the streams that want it."""
 _INCLUDED_IN = {"read:org": ("admin:org", "write:org")}
 
 
@@ -48,7 +63,7 @@ async def _credential(api: GitHub, config: GitHubConfig) -> Finding:
 async def _scopes(api: GitHub, config: GitHubConfig) -> list[Finding]:
     """Classic tokens tell theirs; what others may is seen by asking."""
     if config.app is not None:
-        return []
+        return await _permissions(api, config)
     answer = await api.get("/user")
     header = answer.headers.get("x-oauth-scopes")
     if header is None:
@@ -61,6 +76,24 @@ async def _scopes(api: GitHub, config: GitHubConfig) -> list[Finding]:
         if not scopes & {scope, *_INCLUDED_IN.get(scope, ())}:
             remedy = f"a classic token with scope {scope}, if there are any to be read"
             found.append(Finding(f"scope {scope}", "missing", f"without it no {what}", remedy))
+    return found
+
+
+async def _permissions(api: GitHub, config: GitHubConfig) -> list[Finding]:
+    """What the App was granted, and what the streams want beyond that."""
+    await api.get("/rate_limit")  # no token was asked for before
+    granted = api.permissions
+    told = ", ".join(f"{name} {level}" for name, level in sorted(granted.items()))
+    found = [Finding("permissions", "ok" if told else "unknown", told or "GitHub does not tell them")]
+    for name, streams in _PERMISSIONS.items() if granted else ():
+        wanted = [stream for stream in config.streams if stream in streams]
+        if wanted and name not in granted:
+            remedy = (
+                f"give the App the repository permission {name}: read, and accept it where it is installed"
+            )
+            found.append(
+                Finding(f"permission {name}", "missing", f"without it no {', '.join(wanted)}", remedy)
+            )
     return found
 
 

@@ -55,6 +55,17 @@ async def test_an_installation_reads(
     assert tokens_asked_for(github) == 1
 
 
+async def test_permissions_that_the_app_lacks_are_named(
+    github: GitHubSimulator, app: Thing, app_config: dict[str, Any]
+) -> None:
+    found = {each.what: each for each in await connector_of(github, token=None, app=app_config).check() or ()}
+    assert "issues read" in found["permissions"].detail
+    assert found["permission deployments"].state == "missing"
+    assert "deployments: read" in found["permission deployments"].remedy
+    assert "workflow_runs" in found["permission actions"].detail
+    assert "permission issues" not in found
+
+
 async def test_a_token_that_ended_is_asked_for_anew(
     github: GitHubSimulator, world: World, app: Thing, app_config: dict[str, Any]
 ) -> None:
@@ -96,5 +107,8 @@ async def test_check_names_the_installation(
     github: GitHubSimulator, app: Thing, app_config: dict[str, Any]
 ) -> None:
     found = await connector_of(github, app=app_config).check()
-    assert {finding.state for finding in found} == {"ok"}
+    assert {finding.what for finding in found if finding.state != "ok"} == {
+        "permission deployments",
+        "permission actions",
+    }
     assert str(INSTALLATION) in found[0].detail
