@@ -202,7 +202,7 @@ async def running(order: Order, tell: Callable[[str], None]) -> AsyncIterator[Pr
         program.listen(process.stderr, tell)
         yield program
     finally:
-        await _end(process, program)
+        await _to_its_end(asyncio.create_task(_end(process, program), name="end of a program"))
         transport.close()
 
 
@@ -244,6 +244,19 @@ def _tell(line: bytes, tell: Callable[[str], None], said: deque[str]) -> None:
     if text:
         said.append(text)
         tell(text)
+
+
+async def _to_its_end(ending: asyncio.Task[None]) -> None:
+    """Waits for it though we are cancelled, perhaps again and again: it takes less than 2 seconds."""
+    cancelled = None
+    while not ending.done():
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    ending.result()
 
 
 async def _end(process: asyncio.subprocess.Process, program: Program | None) -> None:
