@@ -103,7 +103,7 @@ async def begin_again_slowly(db: Connection, job_id: int) -> int:
         f" CREATE TRIGGER dawdle AFTER INSERT ON {TABLE} EXECUTE FUNCTION dawdle()"
     )
     run = await run_now(db, job_id, PERSON)
-    two = "SELECT count(*) = 2 FROM run_batches WHERE run_id = $1 AND state = 'LOADED'"
+    two = "SELECT count(*) >= 2 FROM run_batches WHERE run_id = $1 AND state = 'LOADED'"
     await eventually(lambda: db.fetchval(two, run.id), "two loaded batches")
     return run.id
 
