@@ -125,6 +125,7 @@ class Program:
         if killed:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+            remove_run_folder(self.order.folder)
 
     @property
     def last_said(self) -> str:

@@ -37,8 +37,9 @@ def make_run_folder() -> Path:
 
 
 def remove_run_folder(folder: Path) -> None:
-    """Of a program that never started: no watcher does it."""
+    """Of a program that has no watcher, or lost it: else that does it."""
     shutil.rmtree(folder, ignore_errors=True)
+    Path(f"{folder}.lock").unlink(missing_ok=True)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -128,6 +128,7 @@ async def test_its_watcher_killed_it_ends_and_may_be_tried_again() -> None:
         with pytest.raises(Transient, match="watcher was killed"):
             await program.ended()
     until(lambda: not is_there(pid))
+    assert not given.folder.exists()
 
 
 async def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
