@@ -18,7 +18,9 @@ from workers.subprocesses import run_folder
 from workers.subprocesses.program import Ending, Order, running
 from workers.subprocesses.run_folder import make_run_folder, write_private
 
-NOTHING_HELPS = "trap '' TERM; echo $$ > pids; (trap '' TERM; setsid sh -c 'echo $$ >> pids; exec sleep 600') &"
+NOTHING_HELPS = (
+    "trap '' TERM; echo $$ > pids; (trap '' TERM; setsid sh -c 'echo $$ >> pids; exec sleep 600') &"
+)
 """A shell that ignores SIGTERM, with a child that ignores it, too, in a session of its own."""
 PATIENCE = 30.0
 
