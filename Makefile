@@ -6,8 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 SHELL := /bin/sh
 BIN := .venv/bin
-# More processes than this wait for the one database rather than for a core.
-TEST_PROCESSES ?= 4
+# One more than there are cores, for tests wait for their servers; more than four wait for the one database.
+TEST_PROCESSES ?= $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); [ $$n -lt 4 ] && echo $$n || echo 4)
 ARGS ?=
 
 help: ## this list
@@ -38,7 +38,7 @@ check-sql: .venv/.dev ## the SQL alone
 	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
 
 test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
-	$(BIN)/pytest -q -n auto --maxprocesses $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
+	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
 
 soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the memory (ARGS="--minutes 5")
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
