@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import zstandard
@@ -36,15 +34,6 @@ def _told(value: Any) -> str:
         if value[start : start + 4] == b"\x28\xb5\x2f\xfd":
             return zstandard.ZstdDecompressor().decompressobj().decompress(value[start:]).decode("latin-1")
     return value.decode("latin-1")
-
-
-def command_lines() -> Iterator[str]:
-    """Of all processes of this machine that can be seen."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
 
 
 class Started:
