@@ -133,13 +133,8 @@ async def test_a_missing_library_is_told_with_its_command(monkeypatch: pytest.Mo
             await read(path)
 
 
-def test_other_stores_get_their_options() -> None:
-    """Their libraries open no connection before they are asked for something."""
-    gcs = FilesConfig.model_validate(
-        {"path": "gs://b/x.csv", "gcs": {"endpoint_url": "http://h", "anonymous": True}}
-    )
-    fs = connecting._CONNECT[gcs.address.kind](gcs.options, gcs.address)
-    assert (fs.protocol, fs._endpoint, gcs.selection.patterns) == (("gs", "gcs"), "http://h", ["b/x.csv"])
+def test_azure_gets_its_options() -> None:
+    """Its library opens no connection before it is asked for something. Google's takes long to import."""
     azure = FilesConfig.model_validate(
         {"path": "az://box/x.csv", "azure": {"account_name": "me", "account_key": "Z2VoZWlt"}}
     )
