@@ -140,8 +140,10 @@ class Soak:
             self.verdict.kills_in_a_run += self._is_running
             for worker in workers:
                 worker.send(signal.SIGKILL)
-            await asyncio.sleep(0.05)
             for worker in workers:
+                # On a busy machine it takes a while until it is gone; before, none would be started.
+                while worker.returncode is None:
+                    await asyncio.sleep(0.05)
                 worker.start()
 
     async def _one_run(self, conn: Connection) -> str:
