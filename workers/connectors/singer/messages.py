@@ -31,17 +31,18 @@ class NoMessage(Exception):
 
 
 _decode = msgspec.json.Decoder(Message).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_message(line: bytes) -> Message:
     """Raises NoMessage."""
     try:
         return _decode(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        problem = error
+    except _UNREADABLE as error:
+        problem: Exception = error
     try:
         value = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         if line.lstrip().startswith(b'{"type": "RECORD"') or line.lstrip().startswith(b'{"type":"RECORD"'):
             raise NoMessage(f"not valid JSON ({problem})", stream="?") from None
         raise NoMessage("no JSON") from None

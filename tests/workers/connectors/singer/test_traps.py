@@ -20,6 +20,7 @@ from tests.workers.connectors.singer.taps import carry_out, put_tap
 from tests.workers.running import Hand
 from workers.connectors.singer import SingerConnector, gathering
 from workers.connectors.singer.config import SingerConfig
+from workers.connectors.singer.messages import NoMessage, read_message
 
 Make = Callable[..., dict[str, Any]]
 STATE_PLACE = ("singer", "default")
@@ -144,6 +145,14 @@ async def test_noise_is_logged_and_a_bad_record_rejected_alone(worker: Hand, tap
     )
     told = [line.message for line in await read_log(worker.db, run["id"]) if line.level == "warning"]
     assert told == ["printed: Downloading...", 'printed: {"a": "dictionary"}']
+
+
+def test_a_record_that_is_not_in_utf_8_is_told_from_noise() -> None:
+    with pytest.raises(NoMessage, match="utf-8") as of_record:
+        read_message(b'{"type": "RECORD", "stream": "items", "record": {"id": "M\xfcller"}}')
+    with pytest.raises(NoMessage) as of_noise:
+        read_message(b"M\xfcller")
+    assert (bool(of_record.value.stream), bool(of_noise.value.stream)) == (True, False)
 
 
 @pytest.mark.parametrize(
