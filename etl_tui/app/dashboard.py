@@ -14,6 +14,7 @@ from etl_core.control.feed import FeedChanges
 from etl_core.errors import EtlError
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
+from etl_core.rules.job_filter import JobFilter
 from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
 from etl_tui.app.banner import Banner
@@ -21,6 +22,7 @@ from etl_tui.app.clock import DatabaseClock
 from etl_tui.app.columns import full_name
 from etl_tui.app.confirm_dialog import ConfirmDialog
 from etl_tui.app.details_dialog import DetailsDialog
+from etl_tui.app.filter_line import FilterLine
 from etl_tui.app.grid import JobGrid
 from etl_tui.app.header import Header
 from etl_tui.app.help_dialog import HelpDialog
@@ -52,6 +54,8 @@ class Dashboard(Screen[None]):
         Binding("o", "switch", "on/off"),
         Binding("c", "cancel", "cancel"),
         Binding("C", "clear", "clear"),
+        Binding("slash", "filter", "filter"),
+        Binding("escape", "show_every_job", show=False),
         Binding("R,ctrl+r", "look_again", "refresh"),
         Binding("question_mark", "help", "help"),
         Binding("q", "app.quit", "quit"),
@@ -71,6 +75,8 @@ class Dashboard(Screen[None]):
         self._header = Header(look, tenant)
         self._health: Health | None = None
         self._banner = Banner(look, tenant)
+        self._filter = JobFilter("")
+        self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
         self._heading = StyledLine(look, "heading")
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
         self._message = MessageLine(look, self._clock)
@@ -79,6 +85,7 @@ class Dashboard(Screen[None]):
     def compose(self) -> ComposeResult:
         yield self._header
         yield self._banner
+        yield self._filter_line
         yield self._heading
         yield self._grid
         yield self._message
@@ -114,6 +121,8 @@ class Dashboard(Screen[None]):
         self._clock.set(health.now)
         self._take_health(health)
         self._banner.show_health(health)
+        if self._filter:  # what is late, or waits, becomes so by the clock
+            self._show_jobs()
 
     def show_lost(self, error: str, seconds: int) -> None:
         """No answer from the database; what was shown last stays."""
@@ -131,7 +140,11 @@ class Dashboard(Screen[None]):
         jobs = sorted(
             self._jobs.values(), key=lambda job: (job.job_name.casefold(), job.job_name, job.tenant)
         )
-        self._grid.show_jobs(jobs)
+        now = self._clock.now()
+        shown = [job for job in jobs if self._filter.matches(job, now)] if self._filter else jobs
+        self._grid.show_jobs(shown)
+        self._filter_line.show_counts(len(shown), len(jobs))
+        self._message.show_none(self._filter.text)
         self._header.show_totals(jobs)
 
     def _tick(self) -> None:
@@ -158,7 +171,7 @@ class Dashboard(Screen[None]):
     def _show_hints(self) -> None:
         """The keys that can do something to the selected job; why another cannot, its press tells."""
         job = self._grid.selected
-        keys = [("?", "help"), ("q", "quit")]
+        keys = [("/", "filter"), ("?", "help"), ("q", "quit")]
         if job is not None:
             possible = [
                 ("r", "run now", why_not_run(job, self._clock.now())),
@@ -170,6 +183,13 @@ class Dashboard(Screen[None]):
             enter = (self._look.glyphs.enter, "details")
             keys = [enter, *((key, word) for key, word, refusal in possible if refusal is None), *keys]
         self._hints.show_keys(keys)
+
+    @on(FilterLine.Changed)
+    def _follow_filter(self, event: FilterLine.Changed) -> None:
+        self._filter = event.filter
+        self._show_jobs()
+        self._message.show_job(self._grid.selected)
+        self._show_hints()
 
     @on(JobGrid.LayoutChanged)
     def _draw_heading(self, event: JobGrid.LayoutChanged) -> None:
@@ -230,6 +250,12 @@ class Dashboard(Screen[None]):
     def action_settings(self) -> None:
         if job := self._grid.selected:
             self.app.push_screen(SettingsDialog(self._source, self._look, job, self._clock), self._saved)
+
+    def action_filter(self) -> None:
+        self._filter_line.begin()
+
+    def action_show_every_job(self) -> None:
+        self._filter_line.clear()
 
     def action_look_again(self) -> None:
         self._live.wake(reconcile=True)

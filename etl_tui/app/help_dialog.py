@@ -22,9 +22,19 @@ _KEYS = (
     ("o", "on or off; a run under way goes on to its end"),
     ("c", "cancel the run, after a question; what is loaded stays"),
     ("C", "clear failure, hold and snooze"),
+    ("/", "filter as you type; Tab completes, Esc shows all"),
     ("R, ctrl+r", "compare everything with the database now"),
     ("?", "this"),
     ("q, ctrl+c", "quit"),
+)
+_FILTERS = (
+    ("acme/git", "in tenant/job, integration or its type"),
+    ("failed held", "also ready running finished off overdue waiting"),
+    ("tenant:ac*,globex", "also job integration type status error kind note"),
+    ('error~"no route"', "holds the text"),
+    ("late>1h", "also every retry age success: times, and"),
+    ("rows>1000", "retries rejected"),
+    ("-github", "not"),
 )
 _TONES = (
     (Tone.READY, "READY", "waits for its next time"),
@@ -62,6 +72,8 @@ class HelpDialog(Dialog[None]):
 
 def _lines(look: Look) -> list[list[Piece]]:
     lines = [[Piece(f"{key:<13}", look.title), Piece(word, look.text)] for key, word in _KEYS]
+    lines += [[], [Piece("Filter terms, all of which hold", look.dim)]]
+    lines += [[Piece(f"{term:<18}", look.title), Piece(meaning, look.text)] for term, meaning in _FILTERS]
     lines.append([])
     for tone, word, meaning in _TONES:
         lines.append([Piece(f"{tone.glyph} {word:<11}", look.tone(tone)), Piece(meaning, look.text)])

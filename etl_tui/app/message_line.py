@@ -13,6 +13,7 @@ from etl_tui.app.clock import DatabaseClock
 from etl_tui.app.styled_line import Piece, StyledLine
 from etl_tui.app.theme import Look
 
+_NO_JOBS = "no jobs yet; etl-tui jobs add makes one"
 MESSAGE_SECONDS = 10
 """How long an answer stays, unless the cursor moves first."""
 
@@ -25,6 +26,7 @@ class MessageLine(StyledLine):
         self._clock = clock
         self._job: JobRow | None = None
         self._health: Health | None = None
+        self._filter = ""
         self._has_message = False
         self._timer: Timer | None = None
 
@@ -35,6 +37,10 @@ class MessageLine(StyledLine):
         if moved:
             self._end_message()
         self.tick()
+
+    def show_none(self, filter_text: str) -> None:
+        """What keeps jobs from being shown, if there is none to speak of."""
+        self._filter = filter_text
 
     def show_health(self, health: Health | None) -> None:
         """Who is alive: why the job does not start depends on it. Told with the next tick."""
@@ -53,7 +59,8 @@ class MessageLine(StyledLine):
         if self._has_message:
             return
         if self._job is None:
-            self.show([Piece(" no jobs yet; etl-tui jobs add makes one", self.look.dim)])
+            none = "no job meets the filter; esc shows all" if self._filter else _NO_JOBS
+            self.show([Piece(f" {none}", self.look.dim)])
             return
         tone = tone_of(self._job)
         sentence = clean(job_sentence(self._job, self._clock.now(), health=self._health))

@@ -1,0 +1,164 @@
+"""The line of the filter: typed after `/`, followed as one types, told for as long as it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+from etl_core.errors import InvalidInput
+from etl_core.models.job import JobRow
+from etl_core.rules.job_filter import JobFilter, completions, parse_filter
+from etl_core.rules.job_tone import Tone
+from etl_tui.app.cells import clean, cut
+from etl_tui.app.styled_line import Piece, StyledLine
+from etl_tui.app.theme import Look
+
+LONGEST_TEXT = 500
+MOST_REMEMBERED = 50
+TOLD_CELLS = 46
+
+
+class _Completion(Suggester):
+    """What the filter may go on with, dim behind the cursor; the right arrow or tab takes it."""
+
+    def __init__(self, jobs: Callable[[], Sequence[JobRow]]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._jobs = jobs
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return next(iter(completions(value, self._jobs(), most=1)), None)
+
+
+class _FilterInput(Input):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", show=False),
+        Binding("tab", "cursor_right", show=False),
+        Binding("up", "remember(-1)", show=False),
+        Binding("down", "remember(1)", show=False),
+    ]
+
+    class GivenUp(Message):
+        """Esc: as it was before."""
+
+    def __init__(self, suggester: Suggester) -> None:
+        super().__init__(compact=True, max_length=LONGEST_TEXT, select_on_focus=False, suggester=suggester)
+        self._remembered: list[str] = []
+        self._back = 0
+
+    def action_give_up(self) -> None:
+        self.post_message(self.GivenUp())
+
+    def action_remember(self, step: int) -> None:
+        """An earlier filter, and back; behind the last one an empty line."""
+        self._back = max(0, min(len(self._remembered), self._back - step))
+        self.value = self._remembered[-self._back] if self._back else ""
+        self.cursor_position = len(self.value)
+
+    def remember(self, text: str) -> None:
+        self._back = 0
+        if text:
+            self._remembered = [*(t for t in self._remembered if t != text), text][-MOST_REMEMBERED:]
+
+
+class FilterLine(Horizontal):
+    """Not there without a filter. It has the focus only while one types."""
+
+    DEFAULT_CSS = """
+    FilterLine { height: 1; display: none; }
+    FilterLine.-shown { display: block; }
+    FilterLine #slash { width: 3; }
+    FilterLine Input { width: 1fr; background: $background; color: $foreground; }
+    FilterLine #told { width: auto; min-width: 20; }
+    """
+
+    class Changed(Message):
+        """Another filter is to be followed."""
+
+        def __init__(self, filter: JobFilter) -> None:  # noqa: A002 - what it is
+            super().__init__()
+            self.filter = filter
+
+    def __init__(self, look: Look, jobs: Callable[[], Sequence[JobRow]]) -> None:
+        super().__init__(id="filter")
+        self._look = look
+        self._input = _FilterInput(_Completion(jobs))
+        self._told = StyledLine(look, "told")
+        self._before = ""
+        self._counts = (0, 0)
+        self._refusal = ""
+
+    def compose(self) -> ComposeResult:
+        slash = StyledLine(self._look, "slash")
+        slash.show([Piece(" / ", self._look.title)])
+        yield slash
+        yield self._input
+        yield self._told
+
+    @property
+    def text(self) -> str:
+        return self._input.value.strip()
+
+    def begin(self) -> None:
+        """Somebody wants to type."""
+        self._before = self.text
+        self.add_class("-shown")
+        self._input.focus()
+        self._input.cursor_position = len(self._input.value)
+
+    def clear(self) -> bool:
+        """Back to all jobs; whether there was a filter."""
+        if not self.text:
+            return False
+        self._input.value = ""
+        self.remove_class("-shown")
+        return True
+
+    def show_counts(self, shown: int, total: int) -> None:
+        """How many jobs of how many meet the filter."""
+        self._counts = shown, total
+        self._tell()
+
+    def _tell(self) -> None:
+        shown, total = self._counts
+        if self._refusal:
+            pieces = [Piece(f" {cut(clean(self._refusal), TOLD_CELLS)} ", self._look.tone(Tone.FAILED))]
+        else:
+            pieces = [Piece(f" {shown:,} of {total:,} ", self._look.dim)]
+        self._told.styles.width = sum(len(text) for text, _ in pieces)
+        self._told.show(pieces)
+
+    @on(Input.Changed)
+    def _follow(self, event: Input.Changed) -> None:
+        event.stop()
+        try:
+            found = parse_filter(event.value)
+        except InvalidInput as refusal:  # the one before is followed on
+            self._refusal = str(refusal)
+            self._tell()
+            return
+        self._refusal = ""
+        self.post_message(self.Changed(found))
+
+    @on(Input.Submitted)
+    def _keep(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self._refusal:
+            self._input.remember(self.text)
+            self._leave()
+
+    @on(_FilterInput.GivenUp)
+    def _give_up(self) -> None:
+        self._input.value = self._before
+        self._leave()
+
+    def _leave(self) -> None:
+        self.screen.set_focus(None)
+        self.set_class(bool(self.text), "-shown")
