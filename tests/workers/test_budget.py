@@ -98,7 +98,7 @@ async def test_little_left_holds_for_what_is_in_hand(workers: list[PostgresBudge
     await budget.observe(remaining=900, resets_in=HOUR)
     await budget.spend()
     await budget.observe(remaining=0, resets_in=HOUR)  # not told to anyone yet
-    with pytest.raises(RateLimited, match="api: the rate limit leaves nothing for"):
+    with pytest.raises(RateLimited, match="rate limit of api: nothing is left for"):
         await budget.spend()
 
 
