@@ -106,7 +106,7 @@ async def list_all(arguments: argparse.Namespace, context: Context) -> int:
         context.output.emit(rejects)
     elif not rejects:
         found = arguments.stream is not None or arguments.reason is not None
-        context.output.line("none that match" if found else "no rejects: every record was loaded")
+        context.output.line("none that match" if found else "no rejects")
     else:
         _print(rejects, now.astimezone(), context.output)
         if len(rejects) == limit:

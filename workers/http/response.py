@@ -35,11 +35,14 @@ class Response:
     @cached_property
     def json(self) -> Any:
         """The decoded body, None when it is empty; raises msgspec.DecodeError."""
-        return msgspec.json.decode(self.content) if self.content.strip() else None
+        return self.decode(Any) if self.content.strip() else None
 
     def decode(self, into: Any) -> Any:
         """The body as a msgspec type; raises msgspec.DecodeError, msgspec.ValidationError."""
-        return msgspec.json.decode(self.content, type=into)
+        try:
+            return msgspec.json.decode(self.content, type=into)
+        except UnicodeDecodeError as error:  # as msgspec says of a text in it
+            raise msgspec.DecodeError(str(error)) from error
 
     @property
     def text(self) -> str:

@@ -34,7 +34,7 @@ def keep(acme: Cli, sql: Sql) -> Keep:
 
 
 def test_list(acme: Cli, keep: Keep) -> None:
-    assert acme("rejects", "list", "acme/orders").out == "no rejects: every record was loaded\n"
+    assert acme("rejects", "list", "acme/orders").out == "no rejects\n"
     one = keep('{"id": 1}')
     two = keep("torn", stream="lines", reason="\x1b[2J")
     found = acme("rejects", "list", "acme/orders")

@@ -8,6 +8,8 @@ import time
 from datetime import timedelta
 from types import SimpleNamespace
 
+import httpx
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -290,3 +292,11 @@ async def test_a_wait_can_be_cancelled_at_once(api: Api) -> None:
 async def test_it_is_used_as_a_context(api: Api) -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await api.source().get_json("/x")
+
+
+async def test_an_answer_in_another_encoding_is_an_answer_all_the_same() -> None:
+    latin = '{"message": "zu groß"}'.encode("latin-1")
+    answer = Response("GET", "http://x/", 400, httpx.Headers(), latin)
+    assert "zu gro" in answer.excerpt
+    with pytest.raises(msgspec.DecodeError, match="utf-8"):
+        _ = answer.json

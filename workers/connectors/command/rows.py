@@ -43,7 +43,7 @@ class Gathering:
             self._bytes += len(line)
             try:
                 self._add(msgspec.json.decode(line))
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self._reject(f"not valid JSON ({error})", line)
             except _NoRow as problem:
                 self._reject(str(problem), line)

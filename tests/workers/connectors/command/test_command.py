@@ -85,6 +85,15 @@ async def test_lines_go_to_the_stream_that_they_name(command: Make) -> None:
     ]
 
 
+async def test_one_that_is_not_in_utf_8_is_rejected_alone(command: Make) -> None:
+    script = r"""printf '{"id": "M\374ller"}\n{"id": 2}\n'"""
+    made = await carry_out(command(script, streams={"orders": {"key": ["id"]}}))
+    assert made.rows == {"orders": {(2,): {"id": 2}}}
+    (reject,) = made.rejects
+    assert reject.reason.startswith("line 1: not valid JSON ('utf-8' codec can't decode")
+    assert reject.payload == r'{"id": "M\xfcller"}'
+
+
 @pytest.mark.parametrize(
     ("codes", "code", "kind"),
     [
