@@ -110,6 +110,7 @@ class FilterLine(Horizontal):
         """Somebody wants to type."""
         self._before = self.text
         self.add_class("-shown")
+        self._tell()
         self._input.focus()
         self._input.cursor_position = len(self._input.value)
 
@@ -127,6 +128,8 @@ class FilterLine(Horizontal):
         self._tell()
 
     def _tell(self) -> None:
+        if not self.has_class("-shown"):
+            return
         shown, total = self._counts
         if self._refusal:
             pieces = [Piece(f" {cut(clean(self._refusal), TOLD_CELLS)} ", self._look.tone(Tone.FAILED))]
