@@ -94,7 +94,8 @@ def _projects(config: JiraConfig, listed: Sequence[Project]) -> Finding:
         return Finding("projects", "missing", "the account may browse none", remedy)
     if absent:
         detail = f"none of the {len(listed)} that may be browsed is {', '.join(absent[:_NAMED])}"
-        return Finding("projects", "missing", detail, remedy)
+        keys = ", ".join(project.key for project in listed[:_NAMED])
+        return Finding("projects", "missing", detail, f"there are {keys}: correct `projects`, or {remedy}")
     more = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
     of = f" of {len(listed)}" if len(wanted) != len(listed) else ""
     return Finding("projects", "ok", f"{len(wanted)}{of}: {', '.join(wanted[:_NAMED])}{more}")

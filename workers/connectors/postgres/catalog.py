@@ -46,6 +46,8 @@ class Relation:
     unique: list[frozenset[str]] = field(default_factory=list)
     indexes: list[tuple[str | None, ...]] = field(default_factory=list)
     """Columns in order; None is an expression."""
+    oid: int | None = None
+    """None of a query."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -93,6 +95,7 @@ async def list_relations(session: Session) -> dict[int, Relation]:
                 row["about"],
                 row["may_use_schema"],
                 row["is_filtered"],
+                oid=row["relation"],
             )
             async for row in _queries.source_relations(session.connection)
         }

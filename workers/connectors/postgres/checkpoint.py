@@ -25,6 +25,7 @@ class Bookmark(BaseModel):
     server: str | None = Field(description="of xmin: whose transactions are counted, system/timeline")
     columns: list[str] = Field(description="columns that are read; one more, and all is read again")
     runs: int = Field(ge=0, description="runs since the last census")
+    table: int | None = Field(default=None, description="its oid; with another one all is read again")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -50,6 +51,7 @@ class Resume(BaseModel):
     key: list[str]
     server: str | None
     columns: list[str]
+    table: int | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -189,7 +189,7 @@ def _source(
     )
     if relation is None:
         return source
-    return _with_doubts(source, relation)
+    return _with_doubts(replace(source, oid=relation.oid), relation)
 
 
 def _missing_privilege(relation: Relation, wanted: Sequence[Attribute]) -> tuple[str, str] | None:

@@ -50,6 +50,8 @@ class Source:
     census_reads_rows: bool
     about: int = 0
     """Rows, as the server estimates; 0 where it does not."""
+    oid: int | None = None
+    """None of a query: what it is made of may be made again as it likes."""
     doubts: tuple[Doubt, ...] = field(default=(), compare=False)
 
     @property

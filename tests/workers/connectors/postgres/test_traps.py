@@ -145,6 +145,23 @@ async def test_ties_and_numbers_that_commit_late(source: Source) -> None:
     assert ids(loaded) == set(range(1, 42)), "3 below the bookmark, and no lower"
 
 
+async def test_a_table_that_is_made_again_is_read_as_a_whole(source: Source) -> None:
+    """Its rows may well be older than those of the one before."""
+    await source.make()
+    connector = source.connector({"table": "t", "cursor": "at", "overlap": 0, "census_every": 0})
+    loaded = Destination()
+    await run(connector, loaded)
+    await source.conn.execute("DROP TABLE t")
+    await source.make(7)
+    await source.conn.execute("UPDATE t SET at = at - id * interval '1 year', a = 'new'")
+    await run(connector, loaded, stop_after=1)
+    await run(connector, loaded)
+    assert {row["a"] for row in loaded.rows["t"].values()} == {"new"}
+    assert ids(loaded) == set(range(1, 8))
+    await run(connector, loaded)
+    assert loaded.records == 1, "and once"
+
+
 async def test_a_column_that_is_added_is_read_of_all_rows(source: Source) -> None:
     await source.make()
     loaded = Destination()
