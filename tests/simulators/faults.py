@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -190,10 +191,11 @@ async def _in_pieces(request: web.Request, fault: Fault, whole: web.Response) ->
     await answer.prepare(request)
     step = max(1, len(body) // _PIECES)
     end = len(body) // 2 if fault.cut else len(body)
-    for at in range(0, end, step):
-        await answer.write(body[at : min(at + step, end)])
-        await asyncio.sleep(fault.drip)
-    if fault.cut:
-        return _hang_up(request, answer)
-    await answer.write_eof()
+    with suppress(ConnectionError):  # whoever asked has given up meanwhile
+        for at in range(0, end, step):
+            await answer.write(body[at : min(at + step, end)])
+            await asyncio.sleep(fault.drip)
+        if fault.cut:
+            return _hang_up(request, answer)
+        await answer.write_eof()
     return answer
