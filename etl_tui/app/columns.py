@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
@@ -12,7 +13,8 @@ from etl_core.rules.clock_text import NOTHING, ago_text
 from etl_core.rules.intervals import short_interval
 from etl_core.rules.job_tone import status_word, tone_of
 from etl_core.rules.notes import next_text, note_text
-from etl_tui.app.cells import clean, fit, width_of
+from etl_tui.app.cells import clean, cut, fit, width_of
+from etl_tui.app.job_order import STATUS
 
 STATUS_CELLS = 10
 NEXT_CELLS = 9
@@ -51,6 +53,15 @@ class Column:
         return " " * self.gap + fit(text, self.cells, right=self.right)
 
 
+class TitlePlace(NamedTuple):
+    """A title, what of it is shown, the cell in which that begins, and the first cell of its column."""
+
+    title: str
+    shown: str
+    start: int
+    cells_from: int
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Columns behind cursor, glyph and status, each with its gap before it; together `width` cells."""
@@ -58,9 +69,16 @@ class Layout:
     width: int
     columns: tuple[Column, ...]
 
-    def heading(self) -> str:
-        titles = "".join(column.placed(column.title) for column in self.columns)
-        return fit(f"   {fit('STATUS', STATUS_CELLS)}{titles}", self.width)
+    def titles(self) -> list[TitlePlace]:
+        """Where each title stands, that of the status first."""
+        found = [TitlePlace(STATUS, STATUS, 3, 3)]
+        at = 3 + STATUS_CELLS
+        for column in self.columns:
+            shown = cut(column.title, column.cells)
+            inset = column.cells - len(shown) if column.right else 0
+            found.append(TitlePlace(column.title, shown, at + column.gap + inset, at + column.gap))
+            at += column.taken
+        return [place for place in found if place.shown]
 
     def ticking(self, job: JobRow, moment: Moment) -> tuple[str, ...]:
         """The texts that the clock changes: what a drawn row is compared by."""

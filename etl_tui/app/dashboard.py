@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -25,13 +26,14 @@ from etl_tui.app.details_dialog import DetailsDialog
 from etl_tui.app.filter_line import FilterLine
 from etl_tui.app.grid import JobGrid
 from etl_tui.app.header import Header
+from etl_tui.app.heading import Heading
 from etl_tui.app.help_dialog import HelpDialog
+from etl_tui.app.job_order import JobOrder
 from etl_tui.app.key_hints import KeyHints
 from etl_tui.app.live import Live
 from etl_tui.app.message_line import MessageLine
 from etl_tui.app.settings_dialog import SettingsDialog
 from etl_tui.app.source import JobSource
-from etl_tui.app.styled_line import Piece, StyledLine
 from etl_tui.app.theme import Look
 
 TICK_SECONDS = 1.0
@@ -56,6 +58,10 @@ class Dashboard(Screen[None]):
         Binding("C", "clear", "clear"),
         Binding("slash", "filter", "filter"),
         Binding("escape", "show_every_job", show=False),
+        Binding("greater_than_sign", "sort_beside(1)", show=False),
+        Binding("less_than_sign", "sort_beside(-1)", show=False),
+        Binding("equals_sign", "reverse", show=False),
+        Binding("f", "failed_first", show=False),
         Binding("R,ctrl+r", "look_again", "refresh"),
         Binding("question_mark", "help", "help"),
         Binding("q", "app.quit", "quit"),
@@ -77,7 +83,8 @@ class Dashboard(Screen[None]):
         self._banner = Banner(look, tenant)
         self._filter = JobFilter("")
         self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
-        self._heading = StyledLine(look, "heading")
+        self._order = JobOrder()
+        self._heading = Heading(look)
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
         self._message = MessageLine(look, self._clock)
         self._hints = KeyHints(look)
@@ -137,9 +144,7 @@ class Dashboard(Screen[None]):
         self._message.show_health(health)
 
     def _show_jobs(self) -> None:
-        jobs = sorted(
-            self._jobs.values(), key=lambda job: (job.job_name.casefold(), job.job_name, job.tenant)
-        )
+        jobs = self._order.sort(self._jobs.values())
         now = self._clock.now()
         shown = [job for job in jobs if self._filter.matches(job, now)] if self._filter else jobs
         self._grid.show_jobs(shown)
@@ -193,7 +198,16 @@ class Dashboard(Screen[None]):
 
     @on(JobGrid.LayoutChanged)
     def _draw_heading(self, event: JobGrid.LayoutChanged) -> None:
-        self._heading.show([Piece(event.layout.heading(), self._look.dim)])
+        self._heading.show_layout(event.layout)
+
+    @on(Heading.Clicked)
+    def _sort_by(self, event: Heading.Clicked) -> None:
+        self._sort(self._order.by(event.title))
+
+    def _sort(self, order: JobOrder) -> None:
+        self._order = order
+        self._heading.show_order(order)
+        self._show_jobs()
 
     @on(JobGrid.Opened)
     def _open_clicked(self) -> None:
@@ -256,6 +270,15 @@ class Dashboard(Screen[None]):
 
     def action_show_every_job(self) -> None:
         self._filter_line.clear()
+
+    def action_sort_beside(self, step: int) -> None:
+        self._sort(self._order.beside(self._heading.titles, step))
+
+    def action_reverse(self) -> None:
+        self._sort(self._order.by(self._order.title))
+
+    def action_failed_first(self) -> None:
+        self._sort(replace(self._order, failed_first=not self._order.failed_first))
 
     def action_look_again(self) -> None:
         self._live.wake(reconcile=True)

@@ -23,6 +23,8 @@ _KEYS = (
     ("c", "cancel the run, after a question; what is loaded stays"),
     ("C", "clear failure, hold and snooze"),
     ("/", "filter as you type; Tab completes, Esc shows all"),
+    ("< > =", "sort by the column beside, the other way round"),
+    ("f", "failed jobs first, and back"),
     ("R, ctrl+r", "compare everything with the database now"),
     ("?", "this"),
     ("q, ctrl+c", "quit"),

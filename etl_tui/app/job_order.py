@@ -1,0 +1,80 @@
+"""In which order the grid shows jobs: by a column, one way or the other, failed ones first if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from etl_core.models.job import JobRow
+from etl_core.rules.job_tone import Tone, tone_of
+
+BY_NAME: Final = "JOB"
+STATUS: Final = "STATUS"
+Key: TypeAlias = Callable[[JobRow], Any]
+
+_URGENCY: Final = (Tone.FAILED, Tone.WAITING, Tone.RUNNING, Tone.READY, Tone.FINISHED, Tone.OFF)
+
+
+def _name(job: JobRow) -> tuple[str, ...]:
+    return job.job_name.casefold(), job.job_name, job.tenant
+
+
+def _moment(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+_KEYS: Final[Mapping[str, Key]] = {
+    STATUS: lambda job: _URGENCY.index(tone_of(job)),
+    "TENANT": lambda job: job.tenant.casefold(),
+    BY_NAME: _name,
+    "INTEGRATION": lambda job: job.integration and job.integration.casefold(),
+    "EVERY": lambda job: job.schedule_interval_minutes,
+    "RETRIES": lambda job: job.retry_count,
+    "LAST RUN": lambda job: _moment(job.last_run_finished_at or job.last_run_started_at),
+    "NEXT": lambda job: _moment(job.due_at),
+    "ROWS": lambda job: job.rows_extracted,
+}
+"""By the titles of the columns; those that are not here are not sorted by."""
+_LARGEST_FIRST: Final = frozenset({"RETRIES", "LAST RUN", "ROWS"})
+"""What one looks for is the last, or the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """`title` is that of a column; jobs without a value there come last, whichever way."""
+
+    title: str = BY_NAME
+    reverse: bool = False
+    failed_first: bool = False
+
+    @property
+    def is_falling(self) -> bool:
+        """Whether the largest value is on top."""
+        return self.reverse != (self.title in _LARGEST_FIRST)
+
+    def sort(self, jobs: Iterable[JobRow]) -> list[JobRow]:
+        """The jobs in this order; among equals by name."""
+        ordered = sorted(jobs, key=_name)
+        key = _KEYS[self.title]
+        known = sorted((job for job in ordered if key(job) is not None), key=key, reverse=self.is_falling)
+        unknown = [job for job in ordered if key(job) is None]
+        found = [*known, *unknown]
+        if self.failed_first:
+            found.sort(key=lambda job: tone_of(job) is not Tone.FAILED)
+        return found
+
+    def by(self, title: str) -> JobOrder:
+        """By that column; by the one that it is already, the other way round."""
+        if title not in _KEYS:
+            return self
+        if title == self.title:
+            return replace(self, reverse=not self.reverse)
+        return replace(self, title=title, reverse=False)
+
+    def beside(self, titles: Sequence[str], step: int) -> JobOrder:
+        """By the next of these columns in that direction, round the ends."""
+        able = [title for title in titles if title in _KEYS]
+        at = able.index(self.title) if self.title in able else -1
+        return replace(self, title=able[(at + step) % len(able)], reverse=False)
