@@ -36,9 +36,9 @@ WHERE id = :run_id;
 UPDATE etl_jobs SET status = 'READY' WHERE id = :job_id;
 
 -- name: hold_job(job_id, held_by, reason, minutes)!
--- Waits for a person; with minutes the hold ends by itself.
+-- Waits for a person; with minutes the hold ends by itself. The success of a run that is open now does not end it.
 UPDATE etl_jobs
-SET held = true, held_by = :held_by, hold_reason = :reason,
+SET held = true, held_by = :held_by, hold_reason = :reason, hold_outlasts_run = status = 'RUNNING',
     held_until = now() + make_interval(mins => :minutes::integer)
 WHERE id = :job_id;
 

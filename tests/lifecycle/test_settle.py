@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from asyncpg.transaction import Transaction
 
+from etl_core.control.audit import Actor
+from etl_core.control.interventions import hold
 from etl_core.errors import ErrorKind
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.lifecycle.settle import settle_run
@@ -292,6 +294,29 @@ async def test_an_error_fails_the_job_and_counts(db: Connection, run: ClaimedRun
     else:
         assert not job["held"]
         assert (job["retries"], job["waits"]) == (kind is ErrorKind.TRANSIENT, kind is ErrorKind.PERMANENT)
+
+
+async def test_a_hold_that_is_set_while_a_run_is_under_way_outlasts_it(
+    db: Connection, run: ClaimedRun, worker_id: int
+) -> None:
+    await hold(db, run.job_id, Actor("tess"), reason="the source is moved")
+    for is_held, held_by in ((True, "tess"), (False, None)):
+        await _leases.end_extract(db, run_id=run.id)
+        await settle_run(db, run.id, actor="test")
+        assert tuple(await one(db, "SELECT held, held_by FROM etl_jobs")) == (is_held, held_by)
+        run = await start_run(db, run.job_id, worker_id)  # by hand: its success ends the hold
+
+
+async def test_a_run_by_hand_that_fails_of_something_else_ends_the_hold_for_a_credential(
+    db: Connection, run: ClaimedRun
+) -> None:
+    await db.execute(
+        "UPDATE etl_jobs SET held = true, hold_reason = 'renew the credential', held_by = 'etl-tui'"
+    )
+    await _leases.fail_run(db, run_id=run.id, error_kind="transient", error_message="down")
+    await settle_run(db, run.id, actor="test")
+    job = await one(db, "SELECT held, hold_reason, held_by, due_at IS NOT NULL AS is_due FROM etl_jobs")
+    assert tuple(job) == (False, None, None, True)
 
 
 async def test_a_failure_leaves_a_persons_hold_alone(db: Connection, run: ClaimedRun) -> None:
