@@ -66,6 +66,8 @@ class Soak:
         self.verdict = Verdict(source.type, seed)
         self._job = 0
         self._is_running = False
+        self._goes_on = False
+        self._since: object = None
 
     async def run(self, *, seconds: float, kills: int, share: float) -> Verdict:
         """`kills` of the worker, at random times of `seconds`; `share` of the calls meet a fault."""
@@ -147,8 +149,12 @@ class Soak:
                 worker.start()
 
     async def _one_run(self, conn: Connection) -> str:
-        """A run, waited for to its end; when it succeeded its tables are of a moment since it began."""
-        since = self._source.moment()
+        """A run, waited for to its end; when it succeeded its tables are of a moment since it began.
+
+        A run that follows a failed one may go on in the middle of that one's walk, and is as old as it.
+        """
+        if not self._goes_on:
+            self._since = self._source.moment()
         asked = await run_now(conn, self._job, _ME)
         self._is_running = True
         gives_up = time.monotonic() + _RUN_LIMIT
@@ -168,8 +174,9 @@ class Soak:
             raise RuntimeError(str(self.verdict))
         state: str = row["state"]
         self.verdict.runs[state] = self.verdict.runs.get(state, 0) + 1
+        self._goes_on = state != "SUCCEEDED"
         if state == "SUCCEEDED":
-            found = await self._differences(conn, since)
+            found = await self._differences(conn, self._since)
             self.verdict.wrong += [f"after run {asked.id}: {each}" for each in found[:10]]
         elif row["error_message"]:
             self.verdict.errors.add(str(row["error_message"])[:300])
