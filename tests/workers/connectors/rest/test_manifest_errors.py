@@ -41,6 +41,9 @@ TABLE = [
     ("path: /orders", "pth: /orders", "11:5: streams.orders.pth: there is no such field; did you mean `path`?"),
     ("path: /orders", "path: orders", "11:11: streams.orders.path: a path begins with a slash and is put behind "
      "base_url"),
+    ("title: Shop", "titel: Shop", "2:1: titel: there is no such field; did you mean `title`?"),
+    ('"{{ secrets.token }}"', "abc123", "8:29: auth.token: a secret in clear: declare it under `secrets` and write "
+     "{{ secrets.NAME }} here"),
     (PATH, "", "11:5: streams.orders: give `path`, where its list is, or `within`, the stream whose records hold it"),
     ("variables.org", "variables.orgg", "7:11: base_url: `variables.orgg` is not declared; did you mean "
      "`variables.org`?"),
@@ -112,6 +115,12 @@ def test_all_problems_are_found_at_once_and_the_first_is_told() -> None:
     with pytest.raises(ManifestError, match=r"shop.yaml:11:5: .*\(and 1 more\)") as refused:
         read_manifest(bad, "shop.yaml")
     assert len(refused.value.problems) == 2
+
+
+def test_a_field_that_is_misspelt_is_not_missing_too() -> None:
+    with pytest.raises(ManifestError) as refused:
+        read_manifest(GOOD.replace("title: Shop", "titel: Shop"), "shop.yaml")
+    assert len(refused.value.problems) == 1
 
 
 def test_a_file_that_is_no_manifest_is_not_quoted(tmp_path: Path) -> None:

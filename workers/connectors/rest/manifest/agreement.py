@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -32,6 +32,7 @@ def disagreements(manifest: Manifest) -> Iterator[Problem]:
         for name, text in given.items():
             for path, inner in _texts(("auth", name), text):
                 yield from _names(manifest, path, inner, {"variables", "secrets"})
+        yield from _in_clear(given)
     for part, value in (("headers", manifest.headers), ("params", manifest.params)):
         for path, text in _texts((part,), value):
             yield from _names(manifest, path, text, {"variables"})
@@ -42,6 +43,17 @@ def disagreements(manifest: Manifest) -> Iterator[Problem]:
         yield from _cursor(manifest.pagination, ("pagination",))
     for name, stream in manifest.streams.items():
         yield from _Checked(manifest, name, stream).problems()
+
+
+def _in_clear(auth: Mapping[str, object]) -> Iterator[Problem]:
+    """A password may be a word without meaning, where the user's name is the secret."""
+    texts = [str(text) for text in auth.values()]
+    if any(found.path[0] == "secrets" for text in texts for found in template.references(text)):
+        return
+    for name in ("token", "value", "password", "client_secret", "refresh_token"):
+        if auth.get(name):
+            message = "a secret in clear: declare it under `secrets` and write {{ secrets.NAME }} here"
+            yield Problem(("auth", name), message)
 
 
 class _Checked:

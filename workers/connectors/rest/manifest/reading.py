@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -42,11 +42,26 @@ def read_manifest(text: str, name: str) -> Manifest:
     try:
         manifest = Manifest.model_validate(marked.data)
     except ValidationError as error:
-        problems = [_problem(each, marked.data) for each in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        misspelt = {(path[:-1], meant) for path, meant in _misspelt(found, marked.data)}
+        problems = [
+            _problem(each, marked.data)
+            for each in found
+            if each["type"] != "missing" or (_path(each["loc"], marked.data), each["loc"][-1]) not in misspelt
+        ]
         raise ManifestError(_told(problems, marked, name)) from None
     if problems := list(disagreements(manifest)):
         raise ManifestError(_told(problems, marked, name))
     return manifest
+
+
+def _misspelt(errors: Iterable[ErrorDetails], data: Any) -> Iterator[tuple[Path, str]]:
+    """Fields that do not exist, with the one that is meant: it is not missing then."""
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            path = _path(error["loc"], data)
+            for meant in get_close_matches(str(path[-1]), _fields(), n=1):
+                yield path, meant
 
 
 def _told(problems: list[Problem], marked: Marked, name: str) -> list[str]:
