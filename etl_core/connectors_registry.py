@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from etl_core.connector import Connector, FixedStreams
 from etl_core.errors import InvalidInput
 from etl_core.models.connector import ConnectorRow
+from etl_core.validation_text import describe
 
 GROUP = "etl_tui.connectors"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]").search
@@ -116,14 +117,3 @@ def _refuse_unstorable(value: Any, where: str) -> None:
             _refuse_unstorable(inner, f"{where}{index}.")
     elif isinstance(value, str) and _UNSTORABLE(value):
         raise InvalidInput(f"config: {where.rstrip('.')}: holds a NUL character or half of a surrogate pair")
-
-
-def describe(error: ValidationError) -> str:
-    """Every problem of a pydantic error on one line: `field: what is wrong`."""
-    parts = []
-    for problem in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(step) for step in problem["loc"]) or "value"
-        what = "unknown field" if problem["type"] == "extra_forbidden" else problem["msg"]
-        what = what.removeprefix("Value error, ")  # pydantic's word before a validator's own sentence
-        parts.append(f"{where}: {what}")
-    return "; ".join(parts)

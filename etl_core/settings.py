@@ -132,7 +132,7 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         InvalidInput: naming the field and the value that cannot be read, or the unknown field of the file.
     """
-    from etl_core.connectors_registry import describe
+    from etl_core.validation_text import describe
 
     try:
         return Settings(**overrides)

@@ -7,8 +7,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from etl_core.connector import ExtractContext, JsonObject
-from etl_core.connectors_registry import describe
 from etl_core.errors import Permanent
+from etl_core.validation_text import describe
 
 BookmarkT = TypeVar("BookmarkT", bound=BaseModel)
 ResumeT = TypeVar("ResumeT", bound=BaseModel)

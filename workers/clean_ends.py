@@ -14,7 +14,7 @@ from etl_core.lifecycle.settle import CleanEnd, end_clean_runs
 from etl_core.store.database import Pool
 
 _TURNS = 8
-"""Of the event loop, in which others that are as far may come along; a timer would cost a millisecond or two."""
+"""Of the event loop, in which others that are as far may come along; a timer would cost milliseconds."""
 
 
 @dataclass(slots=True)

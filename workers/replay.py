@@ -21,12 +21,12 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from etl_core.connector import Connector, ExtractContext, Finding, Page, Record, Stream
-from etl_core.connectors_registry import describe
 from etl_core.errors import Permanent, Transient
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.models.reject import REPLAY_OPTION, ReplaySelection
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
+from etl_core.validation_text import describe
 from workers.loader.rejects import MAX_KEPT, MAX_KEPT_BYTES
 from workers.outages import PASSING, step_retries
 

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from etl_core.connector import Connector
-from etl_core.connectors_registry import describe, find_connector
+from etl_core.connectors_registry import find_connector
 from etl_core.control.secret_fields import secret_fields
 from etl_core.errors import InvalidInput, Permanent
 from etl_core.secret_references import resolve_secrets
+from etl_core.validation_text import describe
 from workers.connector_calls import build
 
 

@@ -12,13 +12,14 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from etl_core.connector import TRIAL_OPTION, Connector, ExtractContext, Fragment, Page, Stream
-from etl_core.connectors_registry import describe, find_connector
+from etl_core.connectors_registry import find_connector
 from etl_core.control.secret_fields import refuse_secrets_in_clear, secret_fields
 from etl_core.errors import BadRecord, InvalidInput, NotFound, RateLimited, SourceError, Transient
 from etl_core.models.connector_trial import ConnectorTrial, TriedPage
 from etl_core.secret_references import resolve_secrets
 from etl_core.secret_values import mask
 from etl_core.source_calls import listening
+from etl_core.validation_text import describe
 
 
 async def try_connector(

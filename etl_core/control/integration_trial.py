@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pydantic import ValidationError
 
 from etl_core.connector import Finding
-from etl_core.connectors_registry import describe, find_connector
+from etl_core.connectors_registry import find_connector
 from etl_core.control.integrations import list_integrations
 from etl_core.control.secret_fields import secret_fields
 from etl_core.errors import InvalidInput, NotFound, RateLimited, SourceError, Transient
@@ -22,6 +22,7 @@ from etl_core.models.trial import IntegrationTrial, Outcome
 from etl_core.secret_references import Unresolved, references_of, resolve_secrets
 from etl_core.secret_values import mask
 from etl_core.store.database import Connection
+from etl_core.validation_text import describe
 
 _ANYWHERE = "ok here; workers read their own"
 

@@ -8,7 +8,6 @@ import asyncpg
 from pydantic import ValidationError
 
 from etl_core.broker.channels import SCHEDULER
-from etl_core.connectors_registry import describe
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.runs import open_run, show_run
 from etl_core.errors import Conflict, InvalidInput, NotFound
@@ -18,6 +17,7 @@ from etl_core.rules.intervals import humanise_minutes
 from etl_core.rules.names import clean_name
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
+from etl_core.validation_text import describe
 
 _jobs = load("jobs")
 
