@@ -26,6 +26,9 @@ class Bookmark(BaseModel):
     columns: list[str] = Field(description="columns that are read; one more, and all is read again")
     runs: int = Field(ge=0, description="runs since the last census")
     table: int | None = Field(default=None, description="its oid; with another one all is read again")
+    kinds: list[str] | None = Field(
+        default=None, description="what cursor columns hold; if it changes all is read again"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -52,6 +55,7 @@ class Resume(BaseModel):
     server: str | None
     columns: list[str]
     table: int | None = None
+    kinds: list[str] | None = Field(default=None, description="what cursor and key columns hold")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

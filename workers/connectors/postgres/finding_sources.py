@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from etl_core.errors import Permanent, SourceError
@@ -98,12 +98,12 @@ def _table(relation: Relation, table: TableConfig, config: PostgresConfig) -> So
     try:
         if not table.is_pattern:
             _expect(
-                {each.name for each in relation.attributes}, table.exclude_columns, "exclude_columns", shown
+                [each.name for each in relation.attributes], table.exclude_columns, "exclude_columns", shown
             )
         if missing := _missing_privilege(relation, wanted):
             detail, remedy = missing
             return Unreadable(stream, shown, Permanent(f"{shown}: {detail}; {remedy}"), True, remedy)
-        _expect({each.name for each in wanted}, table.columns, "columns", shown)
+        _expect([each.name for each in wanted], table.columns, "columns", shown)
         if table.by_xmin and relation.kind not in _WITH_XMIN:
             raise Permanent(f"{shown}: a view has no xmin; read it by a cursor column, or as a whole")
         return _source(
@@ -211,10 +211,11 @@ def _missing_privilege(relation: Relation, wanted: Sequence[Attribute]) -> tuple
     )
 
 
-def _expect(there: Mapping[str, object] | set[str], named: Sequence[str], field: str, shown: str) -> None:
+def _expect(there: Collection[str], named: Sequence[str], field: str, shown: str) -> None:
     for name in named:
         if name not in there:
-            raise Permanent(f"{shown}: {field}: there is no column {name} that is read")
+            columns = ", ".join(list(there)[:_NAMED])
+            raise Permanent(f"{shown}: {field}: there is no column {name} that is read; there are {columns}")
 
 
 def _cursors(by_name: Mapping[str, Attribute], names: Sequence[str]) -> tuple[Cursor, ...]:

@@ -30,6 +30,11 @@ class Cursor:
     family: Family
     is_nullable: bool
 
+    @property
+    def kind(self) -> str:
+        """What its values are read back as, and what puts them in order."""
+        return self.base if self.family is Family.OTHER else self.family.name.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -62,6 +67,11 @@ class Source:
     def by(self) -> list[str]:
         """As the checkpoint names it."""
         return ["xmin"] if self.by_xmin else [column.name for column in self.cursor]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Of the cursor's columns, then of the key's."""
+        return [column.kind for column in (*self.cursor, *self.key_columns)]
 
     @property
     def names(self) -> list[str]:

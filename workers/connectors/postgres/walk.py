@@ -76,6 +76,8 @@ def _fits(source: Source, known: Bookmark | Resume, server: str | None) -> bool:
         return False
     if None not in (known.table, source.oid) and known.table != source.oid:
         return False  # dropped and made again: nothing says that its rows are newer than the bookmark
+    if known.kinds is not None and known.kinds != source.kinds[: len(known.kinds)]:
+        return False  # values of another type are put in another order, if they can be read at all
     is_of_server = not source.by_xmin or known.server == server
     return known.by == source.by and set(source.names) <= set(known.columns) and is_of_server
 
@@ -209,6 +211,7 @@ class Walk:
             server=self._server if source.by_xmin else None,
             columns=source.names,
             table=source.oid,
+            kinds=source.kinds,
         )
 
     async def _less_overlap(self, at: list[str]) -> list[str]:
@@ -269,7 +272,15 @@ class Walk:
         """Once all is loaded: where the next run begins. Only what a census did not see is gone."""
         before = self._bookmark
         runs = 0 if at.census or before is None or at.since is None else before.runs + 1
-        end = Bookmark(by=at.by, at=at.mark, server=at.server, columns=at.columns, runs=runs, table=at.table)
+        end = Bookmark(
+            by=at.by,
+            at=at.mark,
+            server=at.server,
+            columns=at.columns,
+            runs=runs,
+            table=at.table,
+            kinds=at.kinds and at.kinds[: len(self._source.cursor)],
+        )
         covers = None if at.census else Covers(self._source.key[0], [])
         fragment = Fragment(
             self._source.stream,

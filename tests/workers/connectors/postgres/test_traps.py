@@ -52,7 +52,7 @@ async def source(empty_database_url: str) -> AsyncGenerator[Source]:
         await conn.close()
 
 
-def ids(loaded: Destination, stream: str = "t") -> set[int]:
+def ids(loaded: Destination, stream: str = "t") -> set[Any]:
     return {key[0] for key in loaded.rows.get(stream, {})}
 
 
@@ -160,6 +160,20 @@ async def test_a_table_that_is_made_again_is_read_as_a_whole(source: Source) -> 
     assert ids(loaded) == set(range(1, 8))
     await run(connector, loaded)
     assert loaded.records == 1, "and once"
+
+
+async def test_a_cursor_or_key_of_another_type_begins_anew(source: Source) -> None:
+    """A text is read back as no number, and 10 comes before 9 as a text."""
+    await source.make(12)
+    loaded = Destination()
+    connector = source.connector({"table": "t", "cursor": "n", "overlap": 0}, page_size=5)
+    await run(connector, loaded, stop_after=1)
+    await source.conn.execute("ALTER TABLE t ALTER id TYPE text")
+    await run(connector, loaded)
+    assert ids(loaded) == {str(n) for n in range(1, 13)}
+    await source.conn.execute("ALTER TABLE t ALTER n TYPE timestamptz USING to_timestamp(n)")
+    await run(connector, loaded)
+    assert (loaded.records, loaded.failures) == (12, [])
 
 
 async def test_a_column_that_is_added_is_read_of_all_rows(source: Source) -> None:
