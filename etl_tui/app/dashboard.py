@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,27 +12,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from etl_core.control.feed import FeedChanges
-from etl_core.errors import EtlError
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter
-from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
-from etl_core.rules.why import why
 from etl_tui.app.banner import Banner
 from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.columns import full_name
-from etl_tui.app.confirm_dialog import ConfirmDialog
-from etl_tui.app.details_dialog import DetailsDialog
 from etl_tui.app.filter_line import FilterLine
 from etl_tui.app.grid import JobGrid
 from etl_tui.app.header import Header
 from etl_tui.app.heading import Heading
 from etl_tui.app.help_dialog import HelpDialog
+from etl_tui.app.job_actions import JobActions
 from etl_tui.app.job_order import JobOrder
 from etl_tui.app.key_hints import KeyHints
 from etl_tui.app.live import Live
 from etl_tui.app.message_line import MessageLine
-from etl_tui.app.settings_dialog import SettingsDialog
 from etl_tui.app.source import JobSource
 from etl_tui.app.theme import Look
 
@@ -79,7 +73,6 @@ class Dashboard(Screen[None]):
         self._live = Live(source, self)
         self._paused = False
         self._header = Header(look, tenant)
-        self._health: Health | None = None
         self._banner = Banner(look, tenant)
         self._filter = JobFilter("")
         self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
@@ -87,6 +80,9 @@ class Dashboard(Screen[None]):
         self._heading = Heading(look)
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
         self._message = MessageLine(look, self._clock)
+        self._actions = JobActions(
+            self, source, look, clock=self._clock, message=self._message, live=self._live
+        )
         self._hints = KeyHints(look)
 
     def compose(self) -> ComposeResult:
@@ -138,7 +134,7 @@ class Dashboard(Screen[None]):
         self._first_shown()
 
     def _take_health(self, health: Health | None) -> None:
-        self._health = health
+        self._actions.health = health
         self._header.show_health(health)
         self._grid.show_health(health)
         self._message.show_health(health)
@@ -178,15 +174,7 @@ class Dashboard(Screen[None]):
         job = self._grid.selected
         keys = [("/", "filter"), ("?", "help"), ("q", "quit")]
         if job is not None:
-            possible = [
-                ("r", "run now", why_not_run(job, self._clock.now())),
-                ("c", "cancel", why_not_cancel(job)),
-                ("C", "clear", why_not_clear(job, self._clock.now())),
-                ("s", "settings", None),
-                ("o", "on/off", None),
-            ]
-            enter = (self._look.glyphs.enter, "details")
-            keys = [enter, *((key, word) for key, word, refusal in possible if refusal is None), *keys]
+            keys = [(self._look.glyphs.enter, "details"), *self._actions.possible(job), *keys]
         self._hints.show_keys(keys)
 
     @on(FilterLine.Changed)
@@ -229,41 +217,27 @@ class Dashboard(Screen[None]):
 
     def action_details(self) -> None:
         if job := self._grid.selected:
-            self.app.push_screen(DetailsDialog(self._source, self._look, job))
+            self._actions.show_details(job)
 
     def action_run_now(self) -> None:
-        if (job := self._grid.selected) and self._may(job, why_not_run(job, self._clock.now())):
-            self._act(lambda: self._run_now(job))
+        if job := self._grid.selected:
+            self._actions.run_now(job)
 
     def action_cancel(self) -> None:
-        if (job := self._grid.selected) and self._may(job, why_not_cancel(job)):
-
-            def answered(yes: bool | None) -> None:
-                if yes:
-                    self._act(lambda: self._cancel(job))
-
-            self.app.push_screen(
-                ConfirmDialog(
-                    self._look,
-                    f"Cancel · {full_name(job)}",
-                    cancel_effect(job, self._clock.now()),
-                    yes="Cancel the run",
-                    no="Let it run",
-                ),
-                answered,
-            )
+        if job := self._grid.selected:
+            self._actions.cancel(job)
 
     def action_clear(self) -> None:
-        if (job := self._grid.selected) and self._may(job, why_not_clear(job, self._clock.now())):
-            self._act(lambda: self._clear(job))
+        if job := self._grid.selected:
+            self._actions.clear(job)
 
     def action_switch(self) -> None:
         if job := self._grid.selected:
-            self._act(lambda: self._toggle(job))
+            self._actions.toggle(job)
 
     def action_settings(self) -> None:
         if job := self._grid.selected:
-            self.app.push_screen(SettingsDialog(self._source, self._look, job, self._clock), self._saved)
+            self._actions.change_settings(job)
 
     def action_filter(self) -> None:
         self._filter_line.begin()
@@ -285,53 +259,3 @@ class Dashboard(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog(self._look))
-
-    async def _run_now(self, job: JobRow) -> None:
-        run = await self._source.run_now(job.id)
-        once = "" if job.active else "; it stays off after it"
-        self._message.confirm(f"{full_name(job)}: run {run.id} is queued{once}")
-
-    async def _cancel(self, job: JobRow) -> None:
-        run = await self._source.cancel(job.id)
-        done = "will be cancelled" if run.finished_at is None else "is cancelled"
-        self._message.confirm(f"{full_name(job)}: run {run.id} {done}; what it loaded stays")
-
-    async def _clear(self, job: JobRow) -> None:
-        after = await self._source.clear(job.id)
-        self._message.confirm(f"{full_name(job)} is cleared, {self._why(after)}")
-
-    async def _toggle(self, job: JobRow) -> None:
-        after = await self._source.set_active(job.id, not job.active)
-        if after.active:
-            self._message.confirm(f"{full_name(job)} is on, {self._why(after)}; o switches it off")
-        else:
-            going = "; the run under way goes on to its end" if after.status == "RUNNING" else ""
-            self._message.confirm(f"{full_name(job)} is off{going}; o switches it on again")
-
-    def _saved(self, message: str | None) -> None:
-        if message is not None:
-            self._message.confirm(message)
-            self._live.wake()
-
-    def _why(self, job: JobRow) -> str:
-        return why(job, self._health, self._clock.now()).text
-
-    def _may(self, job: JobRow, refusal: str | None) -> bool:
-        """Tells why an action is impossible before it is tried."""
-        if refusal is not None:
-            self._message.refuse(f"{full_name(job)}: {refusal}")
-        return refusal is None
-
-    def _act(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Runs an action beside the screen; what goes wrong is a line, never the end of the dashboard."""
-
-        async def attempt() -> None:
-            try:
-                await action()
-            except EtlError as refusal:
-                self._message.refuse(str(refusal))
-            except Exception as defect:
-                self._message.refuse(f"unexpected {type(defect).__name__}: {defect}")
-            self._live.wake()
-
-        self.run_worker(attempt(), group="action")
