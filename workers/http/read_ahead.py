@@ -42,7 +42,7 @@ async def read_ahead(pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
         await reading
     finally:
         reading.cancel()
-        await asyncio.wait({reading})
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 @dataclass(slots=True)
