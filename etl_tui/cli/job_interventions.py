@@ -51,8 +51,8 @@ def register(group: Subparsers) -> None:
         "hold",
         hold_one,
         summary="let a job wait for a person",
-        description="The job does not start by itself until it is cleared. A run under way goes on; one by\n"
-        "hand may be tried, and its success ends the hold.",
+        description="The job does not start by itself until it is cleared. A run under way goes on and\n"
+        "does not end the hold; one by hand may be tried, and its success does.",
         example='etl-tui jobs hold acme/Jira --reason "token is renewed" --for 2h',
     )
     hold.add_argument("job", metavar="JOB", help=_JOB)

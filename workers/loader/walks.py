@@ -198,8 +198,8 @@ async def _delete_unseen(
     if unseen > live * MOST_GONE and not allow_deletions:
         raise Permanent(
             f"stream {stream}: {unseen:,} of {live:,} rows of {table} are not in the source any more; more "
-            f"than {MOST_GONE:.0%} are deleted only when a person allows it: run the job with the option "
-            "allow_deletions: true, once it is clear that they are really gone"
+            f"than {MOST_GONE:.0%} are deleted only when a person allows it: `etl-tui jobs run "
+            "--allow-deletions`, once it is clear that they are really gone"
         )
     await there.execute(statements.delete_unseen(table, column), ledger, stream, run_id, *among)
     return int(unseen)

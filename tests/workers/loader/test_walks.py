@@ -124,7 +124,7 @@ async def test_more_than_half_is_deleted_only_when_a_person_allows_it(worker: Ha
     await walks.page(things(*range(10)))
     assert await walks.page(things(*range(5))) == {"unchanged": 5, "deleted": 5}
     await walks.page(things(0), behind(1))
-    with pytest.raises(Permanent, match=r"3 of 5 rows .* option allow_deletions: true"):
+    with pytest.raises(Permanent, match=r"3 of 5 rows .* jobs run --allow-deletions"):
         await walks.page(things(1), behind(None))
     assert await walks.live() == [0, 1, 2, 3, 4]
     assert await walks.db.fetchval("SELECT resume FROM job_checkpoints") == {"page": 1}
