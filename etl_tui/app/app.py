@@ -64,5 +64,7 @@ class DashboardApp(App[int]):
     def _paint(self) -> None:
         if self._batch_count:
             self._unpainted.close()
+            if not self.screen_stack:  # the timer rings while the program ends
+                return
             # Without it the screen stays blank: what was laid out under the batch counts as painted.
             self.screen.refresh()

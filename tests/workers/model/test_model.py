@@ -17,7 +17,7 @@ from etl_core.store.embedded import EmbeddedServer
 from tests.lifecycle.state_machine.machine import Grounds
 from tests.workers.model.machine import Model, at_once
 from tests.workers.model.source import WorldConnector
-from workers import clean_ends, extract, run_connector
+from workers import extract, run_connector
 
 EXAMPLES = int(os.environ.get("ETL_MODEL_EXAMPLES", "8"))
 STEPS = int(os.environ.get("ETL_MODEL_STEPS", "40"))
@@ -29,7 +29,6 @@ def test_the_destination_ends_as_the_source_is(
 ) -> None:
     monkeypatch.setattr(run_connector, "find_connector", lambda _: WorldConnector)
     monkeypatch.setattr(extract, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(clean_ends, "_GATHERING", 0.0)
     monkeypatch.setattr(asyncio, "to_thread", at_once)
     grounds = Grounds(postgres.url("postgres"), template_database)
 
