@@ -19,7 +19,7 @@ from etl_core.connector import (
     Record,
     Stream,
 )
-from etl_core.errors import RateLimited, SourceError, Unauthorised
+from etl_core.errors import Permanent, RateLimited, SourceError, Unauthorised
 from etl_core.stored_state import read_state
 from workers.connectors.jira.checkpoint import Bookmark, IssueResume, ListResume, Resume
 from workers.connectors.jira.client import JiraClient, Project, open_client
@@ -60,6 +60,7 @@ class JiraConnector:
         async with open_client(self.config, context) as client:
             await client.myself()
             listed = await client.projects()
+            self._expect_projects(listed)
             for stream in LISTS:
                 if stream in self.config.streams and context.wants(stream):
                     async with aclosing(_list(client, stream, context, listed)) as pages:
@@ -72,6 +73,15 @@ class JiraConnector:
                 async with aclosing(walk.pages()) as pages:
                     async for page in pages:
                         yield page
+
+    def _expect_projects(self, listed: Sequence[Project]) -> None:
+        """Raises Permanent: there is none of the projects named; a success would hide it for ever."""
+        if self.config.projects and not any(self.config.wants_project(project.key) for project in listed):
+            named = ", ".join(self.config.projects[:5])
+            raise Permanent(
+                f"none of the {len(listed)} projects that the account may browse is {named}: "
+                "correct `projects`, or give it the permission Browse Projects there; integrations test lists what there is"
+            )
 
     def transform(self, stream: Stream, record: Record) -> Record:
         return ROWS[stream.name](record)

@@ -266,3 +266,12 @@ async def test_only_the_projects_that_are_wanted(site: JiraSimulator) -> None:
 def _has_token(site: JiraSimulator) -> Any:
     """Whether a search goes on: its body is not read yet, but it is longer by a token."""
     return lambda request: request.path.endswith("/search/jql") and (request.content_length or 0) > 200
+
+
+async def test_a_key_that_no_project_has(site: JiraSimulator) -> None:
+    """Beside others it gives nothing; alone it fails the run, which would succeed unchanged for ever."""
+    key = next(iter(site.world.projects.values())).key
+    loaded, _ = await run_fresh(connector_of(site, projects=[key, "NOPE"]))
+    assert {row["key"].split("-")[0] for row in loaded.rows["issues"].values()} == {key}
+    with pytest.raises(Permanent, match=r"none of the \d+ projects .* is NOPE: correct `projects`"):
+        await run_fresh(connector_of(site, projects=["NOPE"]))
