@@ -80,7 +80,8 @@ class JiraConnector:
             named = ", ".join(self.config.projects[:5])
             raise Permanent(
                 f"none of the {len(listed)} projects that the account may browse is {named}: "
-                "correct `projects`, or give it the permission Browse Projects there; integrations test lists what there is"
+                "correct `projects`, or give it the permission Browse Projects there; "
+                "integrations test lists what there is"
             )
 
     def transform(self, stream: Stream, record: Record) -> Record:
