@@ -40,6 +40,9 @@ MAX_BYTES = 256 * 1024 * 1024
 LARGE = 16 * 1024 * 1024
 """Of a page's text in bytes: from here on memory counts more than the time to decode records one by one."""
 
+PIECE = 4 * 1024 * 1024
+"""Bytes of text of such a page whose records are there as objects at one time."""
+
 _undecoded = msgspec.json.Decoder(dict[str, list[msgspec.Raw]]).decode
 
 _CHUNK = 4 * 1024 * 1024
@@ -103,10 +106,10 @@ def decode(payload: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Sequence[
 def _decode_text(text: bytes) -> Any:
     if len(text) < LARGE:
         return msgspec.json.decode(text)
-    return {name: _Undecoded(records) for name, records in _undecoded(text).items()}
+    return {name: DecodedLate(records) for name, records in _undecoded(text).items()}
 
 
-class _Undecoded(Sequence[Record]):
+class DecodedLate(Sequence[Record]):
     """Records of a large page, each decoded when it is asked for: objects take three times the text."""
 
     def __init__(self, records: list[msgspec.Raw]) -> None:
@@ -118,12 +121,18 @@ class _Undecoded(Sequence[Record]):
     def __getitem__(self, at: slice) -> Sequence[Record]: ...
     def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
         if isinstance(at, slice):
-            return _Undecoded(self._records[at])
+            return DecodedLate(self._records[at])
         record: Record = msgspec.json.decode(self._records[at])
         return record
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @property
+    def at_once(self) -> int:
+        """How many of them may be there decoded: about `PIECE` bytes of text."""
+        size = sum(len(memoryview(record)) for record in self._records)
+        return max(1, len(self._records) * PIECE // max(size, 1))
 
 
 def decoded_size(payload: bytes | None) -> int:

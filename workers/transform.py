@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import compress
+from itertools import compress, islice
 from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, Protocol
@@ -28,10 +28,12 @@ from etl_core.connector import ColumnType, Record, Stream
 from etl_core.errors import BadRecord
 from etl_core.secret_values import mask
 from workers.fields import fields_of
-from workers.payload import encode_record
+from workers.payload import DecodedLate, encode_record
 
 Row = tuple[Staged, ...]
 
+AT_ONCE: Final = 5_000
+"""Records whose fields are coerced at once, column by column."""
 MAX_KEY_BYTES: Final = 2_600
 """What a row of a PostgreSQL index surely holds (2,704 bytes less its header)."""
 _MAX_REASON = 500
@@ -135,19 +137,15 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
     """
     compiled = _compile(stream)
     result = TypedRows(stream)
-    taken = _Taken()
-    for place, record in enumerate(records):
-        try:
-            made = connector.transform(stream, record)
-        except BadRecord as error:
-            taken.refused[place] = Reject.of(stream.name, record, str(error)), None
-        else:
-            taken.places.append(place)
-            taken.records.append(record)
-            taken.made.append(made)
-    if taken.made:
-        _add_rows(compiled, taken, result)
-    for _, (reject, key) in sorted(taken.refused.items()):
+    made = _Made()
+    numbered = enumerate(records)
+    at_once = records.at_once if isinstance(records, DecodedLate) else AT_ONCE
+    while piece := list(islice(numbered, at_once)):
+        taken = _take(connector, stream, piece, made)
+        if taken.made:
+            _add_rows(compiled, taken, made, result)
+    _fold(compiled, result, made)
+    for _, (reject, key) in sorted(made.refused.items()):
         result.rejects.append(reject)
         if key is None:
             result.rejects_without_key += 1
@@ -157,16 +155,39 @@ def transform_records(connector: Transforms, stream: Stream, records: Iterable[R
 
 
 @dataclass(slots=True)
+class _Made:
+    """Rows not folded yet: what each had, and the place of its record; and by place what is refused."""
+
+    rows: list[Row] = field(default_factory=list)
+    present: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    refused: dict[int, tuple[Reject, Row | None]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Taken:
-    """Records that the connector made rows of, with their places; and by place what is refused."""
+    """Records that the connector made rows of, with their places."""
 
     places: list[int] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     made: list[Record] = field(default_factory=list)
-    refused: dict[int, tuple[Reject, Row | None]] = field(default_factory=dict)
 
 
-def _add_rows(compiled: _Compiled, taken: _Taken, result: TypedRows) -> None:
+def _take(connector: Transforms, stream: Stream, piece: Iterable[tuple[int, Record]], made: _Made) -> _Taken:
+    taken = _Taken()
+    for place, record in piece:
+        try:
+            row = connector.transform(stream, record)
+        except BadRecord as error:
+            made.refused[place] = Reject.of(stream.name, record, str(error)), None
+        else:
+            taken.places.append(place)
+            taken.records.append(record)
+            taken.made.append(row)
+    return taken
+
+
+def _add_rows(compiled: _Compiled, taken: _Taken, made: _Made, result: TypedRows) -> None:
     fields = fields_of(taken.made, compiled.names)
     values, present = fields.values, fields.present
     columns, bad = _coerce(compiled, values)
@@ -177,12 +198,14 @@ def _add_rows(compiled: _Compiled, taken: _Taken, result: TypedRows) -> None:
     if bad:
         for at, reason in bad.items():
             reject = Reject.of(result.stream.name, taken.records[at], reason)
-            taken.refused[places[at]] = reject, _key_of(compiled, taken.made[at])
+            made.refused[places[at]] = reject, _key_of(compiled, taken.made[at])
         good = [at not in bad for at in range(len(rows))]
         rows, places = list(compress(rows, good)), list(compress(places, good))
         present, unknown = list(compress(present, good)), list(compress(unknown, good))
     _count_unknown(unknown, result.unknown_fields)
-    _fold(compiled, result, rows, present, places)
+    made.rows += rows
+    made.present += present
+    made.places += places
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,16 +291,14 @@ def _why_no_key(compiled: _Compiled, key: Row) -> str | None:
     return None
 
 
-def _fold(
-    compiled: _Compiled, result: TypedRows, rows: list[Row], present: list[int], places: list[int]
-) -> None:
+def _fold(compiled: _Compiled, result: TypedRows, made: _Made) -> None:
     """Puts the rows into the result, those of one key into one."""
     take_key = itemgetter(*(compiled.key or (0,)))
-    if not compiled.key or len(set(map(take_key, rows))) == len(rows):
-        result.rows, result.present, result.origins = rows, present, places
+    if not compiled.key or len(set(map(take_key, made.rows))) == len(made.rows):
+        result.rows, result.present, result.origins = made.rows, made.present, made.places
         return
     by_key: dict[Any, int] = {}
-    for row, has, place in zip(rows, present, places, strict=True):
+    for row, has, place in zip(made.rows, made.present, made.places, strict=True):
         at = by_key.setdefault(take_key(row), len(result.rows))
         if at == len(result.rows):
             result.rows.append(row)

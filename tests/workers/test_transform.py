@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,8 @@ from etl_core.coercion import COERCERS
 from etl_core.columns import coerced_at_once
 from etl_core.connector import Column, ColumnType, Record, Stream, Verbatim
 from etl_core.errors import BadRecord
+from workers import payload, transform
+from workers.fields import fields_of
 from workers.payload import decode, encode
 from workers.transform import MAX_KEY_BYTES, Reject, TypedRows, transform_records
 
@@ -282,3 +285,42 @@ def test_there_is_a_coercer_for_every_type() -> None:
     assert set(COERCERS) == set(ColumnType)
     assert COERCERS[T.UUID](uuid.UUID(int=1)) == "00000000-0000-0000-0000-000000000001"
     assert COERCERS[T.TIMESTAMPTZ](datetime(2024, 1, 1, tzinfo=UTC)) == "2024-01-01T00:00:00+00:00"
+
+
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.sampled_from([1, 2, 3, "4", None, "x"]),
+            "a": st.sampled_from(["", "new", "refuse", None]),
+            "c": st.just(1),
+        },
+    ),
+    max_size=12,
+)
+
+
+@given(RECORDS, st.integers(1, 5))
+def test_in_pieces_or_at_once_the_rows_are_the_same(records: list[dict[str, Any]], at_once: int) -> None:
+    """Folding and what is refused know nothing of pieces."""
+    whole = typed(records)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(transform, "AT_ONCE", at_once)
+        assert typed(records) == whole
+
+
+def test_of_a_large_page_few_records_are_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As objects they take several times their text: 3,000 documents of 64 KB cost a worker 170 MB."""
+    monkeypatch.setattr(payload, "LARGE", 1)
+    monkeypatch.setattr(payload, "PIECE", 1_000)
+    late = decode(encode({"s": [{"id": n, "a": "x" * 200} for n in range(50)]}))["s"]
+    seen: list[int] = []
+
+    def counted(records: Sequence[Record], columns: Sequence[str]) -> Any:
+        seen.append(len(records))
+        return fields_of(records, columns)
+
+    monkeypatch.setattr(transform, "fields_of", counted)
+    assert len(transform_records(Plain(), STREAM, late)) == 50
+    assert sum(seen) == 50
+    assert max(seen) <= 5
