@@ -41,7 +41,7 @@ REST: Final = "etl-tui, a manifest"
 GITHUB: Final = "etl-tui, github"
 SYSTEMS: Final = (peers.DLT, peers.DLT_TUNED)
 RUNS: Final = "workflow runs"
-_WITH_RUNS: Final = Size(10, 0, 0, 1, 0, 0, 900, 0)
+_WITH_RUNS: Final = Size(30, 0, 0, 1, 0, 0, 900, 0)
 """GitHub lists no more than 1,000 runs for a question; dlt asks but one."""
 _GITHUB_TOKEN: Final = "BENCH_GITHUB_TOKEN"
 _PROGRAM: Final = Path(__file__).with_name("dlt_program.py")
