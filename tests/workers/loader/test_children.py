@@ -85,7 +85,7 @@ async def test_what_a_walk_covers_counts_over_all_its_pages(site: Site) -> None:
 
 async def test_more_than_half_of_what_is_covered_needs_a_person(site: Site) -> None:
     await site.page(behind(["1"]), issues=[*issues(1, 2, 3), *issues(*range(10, 30), project=2)])
-    with pytest.raises(Permanent, match=r"2 of 3 rows .* allow_deletions"):
+    with pytest.raises(Permanent, match=r"2 of 3 rows .* --allow-deletions"):
         await site.page(behind(["1"]), issues=issues(1))
 
 
