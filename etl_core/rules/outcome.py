@@ -69,11 +69,7 @@ def decide(tally: RunTally) -> Outcome:
     if tally.error_kind is not None:
         kind = ErrorKind(tally.error_kind)
         message = tally.error_message or "failed without a message"
-        hold = (
-            f"{message}; renew the credential, then run it or clear the hold"
-            if kind is ErrorKind.UNAUTHORISED
-            else None
-        )
+        hold = _hold(message) if kind is ErrorKind.UNAUTHORISED else None
         return Outcome(RunState.FAILED, kind, message, hold)
     if tally.set_aside_seq is not None:
         message = f"batch {tally.set_aside_seq} could not be loaded: {tally.set_aside_error}"
@@ -106,3 +102,9 @@ def _of_partitions(tally: RunTally) -> Outcome:
 def too_many_rejects(extracted: int, rejected: int) -> bool:
     """More than 5 % and more than 100 of the records (rejected ones count as extracted)."""
     return rejected > REJECT_COUNT and rejected > REJECT_SHARE * extracted
+
+
+def _hold(message: str) -> str:
+    """Why the job rests and what ends that; connectors mostly say what is to be done."""
+    remedy = "" if "renew the credential" in message else "; renew the credential"
+    return f"{message}{remedy}, then run it or clear the hold"
