@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from etl_core.models.job import JobRow
@@ -56,11 +57,12 @@ class JobOrder:
 
     def sort(self, jobs: Iterable[JobRow]) -> list[JobRow]:
         """The jobs in this order; among equals by name."""
-        ordered = sorted(jobs, key=_name)
-        key = _KEYS[self.title]
-        known = sorted((job for job in ordered if key(job) is not None), key=key, reverse=self.is_falling)
-        unknown = [job for job in ordered if key(job) is None]
-        found = [*known, *unknown]
+        found = sorted(jobs, key=_name, reverse=self.title == BY_NAME and self.reverse)
+        if self.title != BY_NAME:
+            valued = [(_KEYS[self.title](job), job) for job in found]
+            known = [pair for pair in valued if pair[0] is not None]
+            known.sort(key=itemgetter(0), reverse=self.is_falling)
+            found = [job for _, job in known] + [job for value, job in valued if value is None]
         if self.failed_first:
             found.sort(key=lambda job: tone_of(job) is not Tone.FAILED)
         return found
