@@ -17,6 +17,7 @@ from benchmarks.connectors import ours
 from benchmarks.connectors.api import PHASES
 from benchmarks.dispatch.report import Report
 from benchmarks.dispatch.servers import CHECKOUT, Servers, private_servers
+from benchmarks.one_run import make_job
 from benchmarks.pipeline import peers
 from benchmarks.pipeline.measure import expect_loaded
 from benchmarks.pipeline.records import KEY, STREAM, Phase
@@ -110,7 +111,7 @@ async def _manifest(servers: Servers, url: str, number: int, report: Report) -> 
         return {"manifest": str(path), "variables": {"url": url, "phase": phase.value}}
 
     async with ours.running(servers, {}) as conn:
-        job = await ours.make_job(conn, "rest", "rest", config(PHASES[0]))
+        job = await make_job(conn, "rest", "rest", config(PHASES[0]))
         for phase in PHASES:
             await ours.set_config(conn, "rest", config(phase))
             ran = await ours.run(conn, job)
@@ -187,7 +188,7 @@ async def _run_github(servers: Servers, url: str, streams: Sequence[str]) -> our
     if streams:
         config["streams"] = list(streams)
     async with ours.running(servers, {_GITHUB_TOKEN: TOKEN}) as conn:
-        return await ours.run(conn, await ours.make_job(conn, "github", "github", config))
+        return await ours.run(conn, await make_job(conn, "github", "github", config))
 
 
 async def _github(servers: Servers, report: Report) -> None:

@@ -7,17 +7,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import one_run
 from benchmarks.dispatch.servers import Servers, processes
 from benchmarks.memory.pages import installed
 from benchmarks.memory.resident import Resident
-from etl_core.control.audit import Actor
-from etl_core.control.jobs import run_now
 from etl_core.store import embedded
 from etl_core.store.database import Connection
 
@@ -27,7 +26,6 @@ STAGED: Final = ("extract", "transform", "load")
 """A worker per stage: every batch is read from the queue in between."""
 _DATABASE: Final = "memory"
 _TABLE: Final = "bench_source.rows"
-_PERSON: Final = Actor("benchmark")
 _MOST_SECONDS: Final = 7_200.0
 
 
@@ -70,7 +68,7 @@ async def run_job(
     path = os.pathsep.join(filter(None, (str(connectors), os.environ.get("PYTHONPATH"))))
     environment = servers.environment(_DATABASE, amqp=False) | {"PYTHONPATH": path}
     async with servers.connection(_DATABASE) as conn:
-        job = await _make_job(conn, kind, config)
+        job = await one_run.make_job(conn, "source", kind, config)
         with processes(servers, "memory") as started:
             watched = {
                 stages: Resident(started.start(["-m", "workers", "--stages", stages], environment).pid)
@@ -79,28 +77,15 @@ async def run_job(
             try:
                 await _until_alive(conn, len(workers))
                 idle = {stages: each.now() for stages, each in watched.items()}
-                seconds = await _run(conn, job, started.alive)
+                seconds = await one_run.run_job(
+                    conn, job, limit=_MOST_SECONDS, look_every=0.5, while_waiting=started.alive
+                )
             finally:
                 peak = {stages: each.stop() for stages, each in watched.items()}
         found = await conn.fetchval(f"SELECT count(*) FROM {_TABLE}")
         if found != rows:
             raise RuntimeError(f"{_TABLE} has {found} rows, not {rows}")
     return Taken(rows, seconds, idle, peak)
-
-
-async def _make_job(conn: Connection, kind: str, config: dict[str, Any]) -> int:
-    """A job that no schedule starts, of tenant `bench`, integration `source`."""
-    job: int = await conn.fetchval(
-        "WITH tenant AS (INSERT INTO tenants (name) VALUES ('bench') RETURNING id),"
-        " integration AS ("
-        " INSERT INTO integrations (name, type, tenant_id, config)"
-        " SELECT 'source', $1, id, $2 FROM tenant RETURNING id, tenant_id)"
-        " INSERT INTO etl_jobs (job_name, schedule_interval_minutes, retry_interval_minutes, integration_id,"
-        " tenant_id, active) SELECT 'memory', 600, 60, id, tenant_id, false FROM integration RETURNING id",
-        kind,
-        config,
-    )
-    return job
 
 
 async def _until_alive(conn: Connection, workers: int) -> None:
@@ -111,22 +96,3 @@ async def _until_alive(conn: Connection, workers: int) -> None:
             raise RuntimeError("the workers did not start within 60 s")
         await asyncio.sleep(0.1)
     await asyncio.sleep(1)
-
-
-async def _run(conn: Connection, job: int, expect_alive: Callable[[], None]) -> float:
-    """Runs the job now and waits for its end; the seconds it took."""
-    asked = await run_now(conn, job, _PERSON)
-    give_up = time.monotonic() + _MOST_SECONDS
-    while not await conn.fetchval("SELECT finished_at IS NOT NULL FROM job_runs WHERE id = $1", asked.id):
-        expect_alive()
-        if time.monotonic() > give_up:
-            raise RuntimeError(f"the run did not end within {_MOST_SECONDS:g} s")
-        await asyncio.sleep(0.5)
-    run = await conn.fetchrow(
-        "SELECT state, error_message, extract(EPOCH FROM finished_at - started_at)::float AS seconds"
-        " FROM job_runs WHERE id = $1",
-        asked.id,
-    )
-    if run is None or run["state"] != "SUCCEEDED":
-        raise RuntimeError(f"the run failed: {run and run['error_message']}")
-    return float(run["seconds"])

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.dispatch.servers import CHECKOUT, Processes, Servers, processes, until_alive
+from benchmarks.one_run import make_job, run_job
 from benchmarks.pipeline.measure import Load, expect_loaded, measured
 from benchmarks.pipeline.processor_time import meter
 from benchmarks.pipeline.records import KEY, STREAM, Phase, write_jsonl
-from etl_core.control.audit import Actor
-from etl_core.control.jobs import run_now
 from etl_core.store.database import Connection
 
 CARRIED: Final = "etl-tui"
@@ -27,7 +24,6 @@ STAGED: Final = "etl-tui, a process per stage"
 _STAGES: Final = {CARRIED: (None,), STAGED: ("extract", "transform", "load")}
 _DATABASE: Final = "pipeline"
 _WARM_UP = 2_000
-_PERSON: Final = Actor("benchmark")
 _SAMPLER: Final = Path(__file__).parent / "sampler"
 
 
@@ -55,17 +51,16 @@ async def load_through(
         folder.mkdir(exist_ok=True)
         warm = folder / "warm.jsonl"
         write_jsonl(warm, _WARM_UP, Phase.INSERT)
-        await _run(conn, await _make_job(conn, "warm", warm))
+        await run_job(conn, await make_job(conn, "warm", "files", _config(warm)))
         delivered = folder / f"{STREAM}.jsonl"
-        job = await _make_job(conn, "pipeline", delivered)
+        job = await make_job(conn, "pipeline", "files", _config(delivered))
         read_used = meter(servers.postgres.folder, [process.pid for process in started.started])
         loads = []
         for phase, file in files.items():
             delivered.unlink(missing_ok=True)
             delivered.hardlink_to(file)
             async with measured(conn, system, phase, number, read_used) as load:
-                run = await _run(conn, job)
-                load.seconds = run["seconds"]
+                load.seconds = await run_job(conn, job)
             schema = await conn.fetchval(
                 "SELECT schema_name FROM destination_tables WHERE job_id = $1 AND stream = $2", job, STREAM
             )
@@ -100,36 +95,5 @@ def _sampling(samples: Path | None) -> dict[str, str]:
     return {"PYTHONPATH": path, "BENCH_SAMPLES": str(samples)}
 
 
-async def _make_job(conn: Connection, name: str, path: Path) -> int:
-    """A job that reads the file, and that no schedule starts."""
-    await conn.execute("INSERT INTO tenants (name) VALUES ('bench') ON CONFLICT DO NOTHING")
-    await conn.execute("UPDATE etl_jobs SET active = false WHERE integration_id IS NULL")
-    config = {"path": str(path), "stream": STREAM, "key": [KEY]}
-    job: int = await conn.fetchval(
-        "WITH integration AS ("
-        " INSERT INTO integrations (name, type, tenant_id, config)"
-        " SELECT $1, 'files', id, $2 FROM tenants WHERE name = 'bench' RETURNING id, tenant_id)"
-        " INSERT INTO etl_jobs (job_name, schedule_interval_minutes, retry_interval_minutes, integration_id,"
-        " tenant_id, active) SELECT $1, 600, 60, id, tenant_id, false FROM integration RETURNING id",
-        name,
-        config,
-    )
-    return job
-
-
-async def _run(conn: Connection, job: int, *, limit: float = 1800) -> Any:
-    """Runs the job now and waits for its end; the run, with `seconds` by Postgres's clock."""
-    asked = await run_now(conn, job, _PERSON)
-    give_up = time.monotonic() + limit
-    while not await conn.fetchval("SELECT finished_at IS NOT NULL FROM job_runs WHERE id = $1", asked.id):
-        if time.monotonic() > give_up:
-            raise RuntimeError(f"the run did not end within {limit:g} s")
-        await asyncio.sleep(0.05)
-    run = await conn.fetchrow(
-        "SELECT state, error_message, extract(EPOCH FROM finished_at - started_at)::float AS seconds"
-        " FROM job_runs WHERE id = $1",
-        asked.id,
-    )
-    if run is None or run["state"] != "SUCCEEDED":
-        raise RuntimeError(f"the run failed: {run and run['error_message']}")
-    return run
+def _config(path: Path) -> dict[str, Any]:
+    return {"path": str(path), "stream": STREAM, "key": [KEY]}
