@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 
@@ -10,7 +10,8 @@ import httpx
 class Limited(httpx.AsyncByteStream):
     """Another stream, of at most so many bytes as they come over the wire."""
 
-    def __init__(self, stream: object, most: int, error: Exception) -> None:
+    def __init__(self, stream: object, most: int, error: Callable[[], Exception]) -> None:
+        """`error` makes what is raised past `most`; it is told only then what was asked."""
         if not isinstance(stream, httpx.AsyncByteStream):
             raise TypeError("the answer of an asynchronous client is wanted")
         self._stream = stream
@@ -22,7 +23,7 @@ class Limited(httpx.AsyncByteStream):
         async for piece in self._stream:
             read += len(piece)
             if read > self._most:
-                raise self._error
+                raise self._error()
             yield piece
 
     async def aclose(self) -> None:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -292,7 +293,7 @@ class HttpSource:
 
     async def _limit(self, response: httpx.Response) -> None:
         """Before a credential looks at the answer: it may read what nobody unpacks."""
-        response.stream = Limited(response.stream, self._max_body, self._too_large(response.request))
+        response.stream = Limited(response.stream, self._max_body, partial(self._too_large, response.request))
 
     def _too_large(self, request: httpx.Request) -> BodyTooLarge:
         return BodyTooLarge(
