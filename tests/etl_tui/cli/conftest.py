@@ -130,15 +130,16 @@ def template(request: pytest.FixtureRequest, template_database: str) -> str:
 def acme_template(postgres_url: str, template_database: str) -> str:
     """The name of a database in which the commands of `_ACME` were run; nobody connects to it."""
     name = f"template_acme_{uuid.uuid4().hex}"
-    asyncio.run(_execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
+    asyncio.run(execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ETL_DATABASE_URL", renamed(postgres_url, name))
         assert [run(command) for command in _ACME] == [0, 0, 0]
-    asyncio.run(_execute(postgres_url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+    asyncio.run(execute(postgres_url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
     return name
 
 
-async def _execute(url: str, statement: str) -> None:
+async def execute(url: str, statement: str) -> None:
+    """A statement on a connection of its own."""
     conn = await database.connect(url, application_name="tests")
     try:
         await conn.execute(statement)

@@ -11,9 +11,8 @@ import pytest
 import structlog
 
 from etl_core.models.check import Check
-from etl_core.store import database
 from etl_tui.cli import machine_checks
-from tests.etl_tui.cli.conftest import Cli, Result
+from tests.etl_tui.cli.conftest import Cli, Result, execute
 
 
 def _checks(result: Result) -> dict[str, Check]:
@@ -25,14 +24,6 @@ def logs_as_before() -> Iterator[None]:
     """Doctor silences the broker's logs for its whole process, which is ours here."""
     yield
     structlog.reset_defaults()
-
-
-async def _execute(url: str, statement: str) -> None:
-    conn = await database.connect(url, application_name="tests")
-    try:
-        await conn.execute(statement)
-    finally:
-        await conn.close()
 
 
 def test_nothing_failed(acme: Cli) -> None:
@@ -58,7 +49,7 @@ def test_the_lines_are_the_same(acme: Cli) -> None:
 
 def test_processes_and_jobs(acme: Cli, database_url: str) -> None:
     asyncio.run(
-        _execute(
+        execute(
             database_url,
             "INSERT INTO workers (host, pid, version, stages, slots)"
             " VALUES ('a', 11, '0.1', '{extract,load}', 1);"

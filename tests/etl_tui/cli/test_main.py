@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from etl_core.store import database
-from tests.etl_tui.cli.conftest import Cli
+from tests.etl_tui.cli.conftest import Cli, execute
 
 
 @pytest.mark.parametrize(
@@ -110,22 +110,14 @@ def test_an_empty_database(
     assert cli_anywhere("jobs", "list", "--json").document == []
 
 
-async def _execute(url: str, statement: str) -> None:
-    conn = await database.connect(url, application_name="tests")
-    try:
-        await conn.execute(statement)
-    finally:
-        await conn.close()
-
-
 def test_a_schema_that_is_behind(cli: Cli, database_url: str) -> None:
-    asyncio.run(_execute(database_url, "DELETE FROM schema_migrations WHERE version > 8"))
+    asyncio.run(execute(database_url, "DELETE FROM schema_migrations WHERE version > 8"))
     cli("jobs", "list").refused(4, "schema is at 8", "etl-tui db migrate")
 
 
 def test_a_schema_that_is_ahead(cli: Cli, database_url: str) -> None:
     asyncio.run(
-        _execute(
+        execute(
             database_url,
             "INSERT INTO schema_migrations (version, name, checksum, programs, applied_program, duration_ms,"
             " legacy_timezone) VALUES (9999, 'from_the_future', 'x', '>=99', '99.0', 0, 'UTC')",
@@ -187,7 +179,7 @@ def test_the_database_goes_away_in_the_middle(cli: Cli, monkeypatch: pytest.Monk
 
 def test_a_role_that_may_not(acme: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def forbid() -> None:
-        await _execute(
+        await execute(
             database_url,
             "DO $$ BEGIN CREATE ROLE onlooker LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO onlooker",
