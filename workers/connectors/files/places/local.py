@@ -89,15 +89,20 @@ class LocalPlace:
 
 def look_at(path: str) -> Version:
     """Raises SourceError."""
-    name = printable(path)
     try:
-        return _version(os.stat(path))  # noqa: PTH116 - an undecodable name stays as it is
-    except (FileNotFoundError, NotADirectoryError):
-        raise missing_file(name) from None
-    except PermissionError:
-        raise not_permitted(name) from None
+        return _version(_stat(path))
     except OSError as error:
-        raise Transient(f"{name} could not be looked at: {error.strerror or error}") from None
+        raise Transient(f"{printable(path)} could not be looked at: {error.strerror or error}") from None
+
+
+def _stat(path: str) -> os.stat_result:
+    """Raises: SourceError: it is not there, or not ours to see. OSError: anything else."""
+    try:
+        return os.stat(path)  # noqa: PTH116 - an undecodable name stays as it is
+    except (FileNotFoundError, NotADirectoryError):
+        raise missing_file(printable(path)) from None
+    except PermissionError:
+        raise not_permitted(printable(path)) from None
 
 
 def find_local(selection: Selection) -> Found:
@@ -194,11 +199,7 @@ def _expect_listable(folder: str) -> None:
 def _expect_regular_file(path: str) -> Version:
     name = printable(path)
     try:
-        at = os.stat(path)  # noqa: PTH116 - an undecodable name stays as it is
-    except (FileNotFoundError, NotADirectoryError):
-        raise missing_file(name) from None
-    except PermissionError:
-        raise not_permitted(name) from None
+        at = _stat(path)
     except OSError as error:
         raise Permanent(f"{name} cannot be looked at: {error.strerror}") from None
     if stat.S_ISDIR(at.st_mode):
