@@ -49,10 +49,12 @@ async def test_killed_anywhere_each_record_is_in_one_place(
     monkeypatch.setattr(load_stage, "few_rows", lambda *_: None)
 
     async def places() -> list[tuple[str, int]]:
-        kept = await db.fetch(
-            "SELECT stream, (convert_from(payload, 'UTF8')::jsonb -> 'id')::integer FROM rejected_records"
-        )
-        loaded = [(table, row[0]) for table in ("log", "things") for row in await replays.rows(table, "id")]
+        # One snapshot: another lane's load may commit between two statements.
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            kept = await db.fetch(
+                "SELECT stream, (convert_from(payload, 'UTF8')::jsonb -> 'id')::integer FROM rejected_records"
+            )
+            loaded = [(table, row[0]) for table in ("log", "things") for row in await replays.rows(table, "id")]
         return sorted([*(tuple(row) for row in kept), *loaded])
 
     where, name, after = STEPS[step]
