@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from etl_tui.app.dashboard import Dashboard
-from etl_tui.app.header import SUBTITLE, TITLE
-from etl_tui.app.source import JobSource
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.header import SUBTITLE, TITLE
+from etl_tui.app.dashboard.screen import Dashboard
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.theme import Look
 
 ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
@@ -31,7 +31,7 @@ class PlainScrollBar(ScrollBarRender):
 class DashboardApp(App[int]):
     """The dashboard on `source`; the look is chosen before, for Textual fixes its colour filters at once."""
 
-    CSS_PATH = "dashboard.tcss"
+    CSS_PATH = "app.tcss"
     TITLE = TITLE
     SUB_TITLE = SUBTITLE
     ENABLE_COMMAND_PALETTE = False

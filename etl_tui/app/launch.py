@@ -56,8 +56,8 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
 
         from etl_core.control.audit import Actor
         from etl_tui.app.app import DashboardApp
-        from etl_tui.app.source import DatabaseSource
-        from etl_tui.app.theme import choose_look
+        from etl_tui.app.feed.source import DatabaseSource
+        from etl_tui.app.look.theme import choose_look
 
         source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
         try:

@@ -54,7 +54,9 @@ async def test_killed_anywhere_each_record_is_in_one_place(
             kept = await db.fetch(
                 "SELECT stream, (convert_from(payload, 'UTF8')::jsonb -> 'id')::integer FROM rejected_records"
             )
-            loaded = [(table, row[0]) for table in ("log", "things") for row in await replays.rows(table, "id")]
+            loaded = [
+                (table, row[0]) for table in ("log", "things") for row in await replays.rows(table, "id")
+            ]
         return sorted([*(tuple(row) for row in kept), *loaded])
 
     where, name, after = STEPS[step]

@@ -15,10 +15,10 @@ from textual.widget import Widget
 from etl_core.control.audit import Actor
 from etl_core.store.database import connect
 from etl_tui.app.app import DashboardApp
-from etl_tui.app.grid import JobGrid
-from etl_tui.app.source import DatabaseSource
-from etl_tui.app.styled_line import StyledLine
-from etl_tui.app.theme import Look, choose_look
+from etl_tui.app.dashboard.grid import JobGrid
+from etl_tui.app.feed.source import DatabaseSource
+from etl_tui.app.look.styled_line import StyledLine
+from etl_tui.app.look.theme import Look, choose_look
 
 DASHBOARD = "test dashboard"
 PATIENCE = 400

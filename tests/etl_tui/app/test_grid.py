@@ -10,11 +10,11 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from etl_core.models.job import JobRow
-from etl_tui.app.cells import width_of
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.columns import Moment, choose_layout
-from etl_tui.app.grid import JobGrid
-from etl_tui.app.theme import DARK, Look, choose_look
+from etl_tui.app.dashboard.columns import Moment, choose_layout
+from etl_tui.app.dashboard.grid import JobGrid
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.look.cells import width_of
+from etl_tui.app.look.theme import DARK, Look, choose_look
 from tests.rules.job_rows import NOW, failed_row, job_row, running_row
 
 LOOK = choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"})

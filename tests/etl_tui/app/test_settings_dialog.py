@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from etl_tui.app.dialog_button import DialogButton
-from etl_tui.app.interval_field import IntervalField
-from etl_tui.app.settings_draft import judge
+from etl_tui.app.dialogs.dialog_button import DialogButton
+from etl_tui.app.dialogs.interval_field import IntervalField
+from etl_tui.app.dialogs.settings_draft import judge
 from tests.etl_tui.app.conftest import AddJob, Drive, Driven
 
 

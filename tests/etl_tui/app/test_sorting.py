@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from etl_core.models.job import JobRow
-from etl_tui.app.job_order import JobOrder
+from etl_tui.app.dashboard.job_order import JobOrder
 from tests.etl_tui.app.conftest import AddJob, Drive
 from tests.rules.job_rows import ago, coming, job_row
 

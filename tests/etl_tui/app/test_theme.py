@@ -7,9 +7,9 @@ from rich.color import Color, ColorSystem
 from textual.app import App, ComposeResult
 
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.glyphs import GlyphSet
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import ANSI, DARK, LIGHT, Palette, choose_look
+from etl_tui.app.look.glyphs import GlyphSet
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import ANSI, DARK, LIGHT, Palette, choose_look
 
 UTF8 = {"LANG": "en_US.UTF-8"}
 

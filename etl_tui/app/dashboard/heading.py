@@ -5,10 +5,10 @@ from __future__ import annotations
 from textual import events
 from textual.message import Message
 
-from etl_tui.app.columns import Layout
-from etl_tui.app.job_order import JobOrder
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.columns import Layout
+from etl_tui.app.dashboard.job_order import JobOrder
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import Look
 
 RISING, FALLING, FAILED_FIRST = "▲", "▼", "✖"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from etl_core.models.health import Health, WidePause
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.cells import clean
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import Look
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import Look
 
 
 class Banner(StyledLine):

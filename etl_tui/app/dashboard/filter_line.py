@@ -17,9 +17,9 @@ from etl_core.errors import InvalidInput
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter, completions, parse_filter
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.cells import clean, cut
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import Look
+from etl_tui.app.look.cells import clean, cut
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import Look
 
 LONGEST_TEXT = 500
 MOST_REMEMBERED = 50

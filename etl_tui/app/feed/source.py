@@ -27,6 +27,8 @@ class JobSource(Protocol):
     """What the dashboard asks for. All raise `EtlError`: `Unreachable` when the database is gone."""
 
     async def reconnect(self) -> None: ...
+    async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T: ...
+    async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T: ...
     async def read_all(self) -> list[JobRow]: ...
     async def read_changes(self) -> FeedChanges: ...
     async def reconcile(self) -> FeedChanges: ...
@@ -78,51 +80,55 @@ class DatabaseSource:
             self._conn.terminate()
 
     async def read_all(self) -> list[JobRow]:
-        return await self._ask(lambda _: self._feed.read_all())
+        return await self.ask(lambda _: self._feed.read_all())
 
     async def read_changes(self) -> FeedChanges:
-        return await self._ask(lambda _: self._feed.read_changes())
+        return await self.ask(lambda _: self._feed.read_changes())
 
     async def reconcile(self) -> FeedChanges:
-        return await self._ask(lambda _: self._feed.reconcile())
+        return await self.ask(lambda _: self._feed.reconcile())
 
     async def read_health(self) -> Health:
-        return await self._ask(lambda _: self._feed.read_health())
+        return await self.ask(lambda _: self._feed.read_health())
 
     async def show_job(self, job_id: int) -> JobDetails:
-        return await self._ask(lambda conn: control.show_job(conn, job_id))
+        return await self.ask(lambda conn: control.show_job(conn, job_id))
 
     async def run_now(self, job_id: int) -> RunRow:
-        return await self._ask(lambda conn: control.run_now(conn, job_id, self._actor))
+        return await self.act(lambda conn, actor: control.run_now(conn, job_id, actor))
 
     async def set_active(self, job_id: int, active: bool) -> JobRow:
-        return await self._ask(lambda conn: control.set_active(conn, job_id, active, self._actor))
+        return await self.act(lambda conn, actor: control.set_active(conn, job_id, active, actor))
 
     async def cancel(self, job_id: int) -> RunRow:
-        return await self._ask(lambda conn: interventions.cancel(conn, job_id, self._actor))
+        return await self.act(lambda conn, actor: interventions.cancel(conn, job_id, actor))
 
     async def clear(self, job_id: int) -> JobRow:
-        async def clear(conn: asyncpg.Connection) -> JobRow:
-            await interventions.clear(conn, job_id, self._actor)
+        async def clear(conn: asyncpg.Connection, actor: Actor) -> JobRow:
+            await interventions.clear(conn, job_id, actor)
             return await control.read_job(conn, job_id)
 
-        return await self._ask(clear)
+        return await self.act(clear)
 
     async def change_settings(
         self, job_id: int, request: JobSettingsRequest, *, expected_version: int
     ) -> JobSettingsResponse:
-        return await self._ask(
-            lambda conn: control.change_settings(
-                conn, job_id, request, self._actor, expected_version=expected_version
+        return await self.act(
+            lambda conn, actor: control.change_settings(
+                conn, job_id, request, actor, expected_version=expected_version
             )
         )
+
+    async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T:
+        """What a person does, in its turn: `control` is told who."""
+        return await self.ask(lambda conn: action(conn, self._actor))
 
     def _use(self, conn: asyncpg.Connection) -> None:
         self._conn = conn
         self._feed = JobFeed(conn, self._tenant)
 
-    async def _ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """One question or action in its turn, with everything the database can do to us as an `EtlError`."""
+    async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """One question in its turn, with everything the database can do to us as an `EtlError`."""
         async with self._turn:
             if self._conn.is_closed():
                 raise Unreachable("the connection to the database is gone; it is being opened again")

@@ -11,8 +11,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from etl_tui.app.cells import cut, width_of
-from etl_tui.app.theme import Look
+from etl_tui.app.look.cells import cut, width_of
+from etl_tui.app.look.theme import Look
 
 
 class Piece(NamedTuple):

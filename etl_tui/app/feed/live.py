@@ -11,7 +11,7 @@ from etl_core.control.feed import FeedChanges
 from etl_core.errors import EtlError, Unreachable
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_tui.app.source import JobSource
+from etl_tui.app.feed.source import JobSource
 
 LOOK_EVERY = 1.0
 HEALTH_EVERY = 5.0

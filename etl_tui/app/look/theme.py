@@ -17,7 +17,7 @@ from rich.style import Style
 from textual.theme import Theme
 
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.glyphs import GlyphSet
+from etl_tui.app.look.glyphs import GlyphSet
 
 
 @dataclass(frozen=True)

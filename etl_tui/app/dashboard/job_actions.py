@@ -11,15 +11,15 @@ from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.columns import full_name
-from etl_tui.app.confirm_dialog import ConfirmDialog
-from etl_tui.app.details_dialog import DetailsDialog
-from etl_tui.app.live import Live
-from etl_tui.app.message_line import MessageLine
-from etl_tui.app.settings_dialog import SettingsDialog
-from etl_tui.app.source import JobSource
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.columns import full_name
+from etl_tui.app.dashboard.message_line import MessageLine
+from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
+from etl_tui.app.dialogs.details_dialog import DetailsDialog
+from etl_tui.app.dialogs.settings_dialog import SettingsDialog
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.feed.live import Live
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.theme import Look
 
 
 class JobActions:

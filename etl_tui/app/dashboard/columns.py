@@ -13,8 +13,8 @@ from etl_core.rules.clock_text import NOTHING, ago_text
 from etl_core.rules.intervals import short_interval
 from etl_core.rules.job_tone import status_word, tone_of
 from etl_core.rules.notes import next_text, note_text
-from etl_tui.app.cells import clean, cut, fit, width_of
-from etl_tui.app.job_order import STATUS
+from etl_tui.app.dashboard.job_order import STATUS
+from etl_tui.app.look.cells import clean, cut, fit, width_of
 
 STATUS_CELLS = 10
 NEXT_CELLS = 9

@@ -15,20 +15,20 @@ from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter
-from etl_tui.app.banner import Banner
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.filter_line import FilterLine
-from etl_tui.app.grid import JobGrid
-from etl_tui.app.header import Header
-from etl_tui.app.heading import Heading
-from etl_tui.app.help_dialog import HelpDialog
-from etl_tui.app.job_actions import JobActions
-from etl_tui.app.job_order import JobOrder
-from etl_tui.app.key_hints import KeyHints
-from etl_tui.app.live import Live
-from etl_tui.app.message_line import MessageLine
-from etl_tui.app.source import JobSource
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.banner import Banner
+from etl_tui.app.dashboard.filter_line import FilterLine
+from etl_tui.app.dashboard.grid import JobGrid
+from etl_tui.app.dashboard.header import Header
+from etl_tui.app.dashboard.heading import Heading
+from etl_tui.app.dashboard.job_actions import JobActions
+from etl_tui.app.dashboard.job_order import JobOrder
+from etl_tui.app.dashboard.key_hints import KeyHints
+from etl_tui.app.dashboard.message_line import MessageLine
+from etl_tui.app.dialogs.help_dialog import HelpDialog
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.feed.live import Live
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.theme import Look
 
 TICK_SECONDS = 1.0
 

@@ -12,9 +12,9 @@ from textual.containers import Vertical
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.cells import clean, width_of
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import Look
+from etl_tui.app.look.cells import clean, width_of
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import Look
 
 TITLE = "ETL Jobs Dashboard"
 SUBTITLE = "Monitor and control your autonomous data synchronization jobs"

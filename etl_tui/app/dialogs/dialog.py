@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from etl_tui.app.theme import Look
+from etl_tui.app.look.theme import Look
 
 Answer = TypeVar("Answer")
 

@@ -19,9 +19,9 @@ from textual.strip import Strip
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import tone_of
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.columns import Layout, Moment, choose_layout
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.columns import Layout, Moment, choose_layout
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.look.theme import Look
 
 CACHED_ROWS = 512
 """More than any screen has lines; beyond it the cache starts anew."""

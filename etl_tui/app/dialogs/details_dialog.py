@@ -13,13 +13,13 @@ from textual.containers import Vertical
 from etl_core.errors import EtlError
 from etl_core.models.job import JobDetails, JobDetailsResponse, JobRow
 from etl_core.rules.intervals import humanise_minutes
-from etl_tui.app.cells import clean
-from etl_tui.app.columns import full_name
-from etl_tui.app.dialog import Dialog
-from etl_tui.app.source import JobSource
-from etl_tui.app.styled_line import Piece
-from etl_tui.app.text_view import TextView
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.columns import full_name
+from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.styled_line import Piece
+from etl_tui.app.look.text_view import TextView
+from etl_tui.app.look.theme import Look
 
 CHECKPOINT = "checkpoint_data"
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from etl_tui.app.theme import Look
+from etl_tui.app.look.theme import Look
 
 
 class DialogButton(Widget, can_focus=True):

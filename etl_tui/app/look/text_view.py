@@ -11,9 +11,9 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etl_tui.app.cells import width_of
-from etl_tui.app.styled_line import Piece
-from etl_tui.app.theme import Look
+from etl_tui.app.look.cells import width_of
+from etl_tui.app.look.styled_line import Piece
+from etl_tui.app.look.theme import Look
 
 
 class TextView(ScrollView, can_focus=True):

@@ -8,10 +8,10 @@ from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, tone_of
-from etl_tui.app.cells import clean
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.styled_line import Piece, StyledLine
-from etl_tui.app.theme import Look
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.theme import Look
 
 _NO_JOBS = "no jobs yet; etl-tui jobs add makes one"
 MESSAGE_SECONDS = 10

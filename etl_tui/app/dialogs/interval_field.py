@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from etl_core.rules.intervals import humanise_minutes, short_interval
-from etl_tui.app.theme import Look
+from etl_tui.app.look.theme import Look
 
 PRESET_CELLS = 5
 LONGEST_TEXT = 40

@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from etl_tui.app.cells import clean
-from etl_tui.app.dialog import Dialog
-from etl_tui.app.dialog_button import DialogButton
-from etl_tui.app.theme import Look
+from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.dialogs.dialog_button import DialogButton
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.theme import Look
 
 
 class ConfirmDialog(Dialog[bool]):

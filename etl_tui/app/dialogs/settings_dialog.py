@@ -16,15 +16,15 @@ from etl_core.rules.clock_text import clock_text
 from etl_core.rules.intervals import RETRY_PRESETS, SCHEDULE_PRESETS, humanise_minutes
 from etl_core.rules.job_tone import Tone
 from etl_core.rules.next_runs import next_runs
-from etl_tui.app.cells import clean
-from etl_tui.app.clock import DatabaseClock
-from etl_tui.app.columns import full_name
-from etl_tui.app.dialog import Dialog
-from etl_tui.app.dialog_button import DialogButton
-from etl_tui.app.interval_field import IntervalField
-from etl_tui.app.settings_draft import SettingsDraft, judge
-from etl_tui.app.source import JobSource
-from etl_tui.app.theme import Look
+from etl_tui.app.dashboard.columns import full_name
+from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.dialogs.dialog_button import DialogButton
+from etl_tui.app.dialogs.interval_field import IntervalField
+from etl_tui.app.dialogs.settings_draft import SettingsDraft, judge
+from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.theme import Look
 
 HOW_SCHEDULING_WORKS = (
     "The job starts every interval, counted from start to start. "

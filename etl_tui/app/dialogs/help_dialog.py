@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.dialog import Dialog
-from etl_tui.app.styled_line import Piece
-from etl_tui.app.text_view import TextView
-from etl_tui.app.theme import Look
+from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.look.styled_line import Piece
+from etl_tui.app.look.text_view import TextView
+from etl_tui.app.look.theme import Look
 
 _KEYS = (
     ("j k arrows", "down, up; PgDn PgUp: a page; g G, Home End: the ends"),

@@ -1,0 +1,1 @@
+"""The first screen: all jobs, and what is done to them."""

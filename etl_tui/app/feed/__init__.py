@@ -1,0 +1,1 @@
+"""What a screen shows: asked of the database, kept alive through lost connections."""
