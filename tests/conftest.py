@@ -1,6 +1,9 @@
 """What every test can use; the fixtures themselves live in tests/support, a file per service."""
 
+import os
 import signal
+
+import pytest
 
 pytest_plugins = [
     "tests.support.forbid_skips",
@@ -13,3 +16,9 @@ pytest_plugins = [
 # would inherit that, and tests of Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever a program under test keeps for its user never lands with the real one."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

@@ -14,6 +14,7 @@ from etl_tui.app.dashboard.header import SUBTITLE, TITLE
 from etl_tui.app.dashboard.screen import Dashboard
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
+from etl_tui.app.preferences import Preferences
 
 ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
@@ -37,12 +38,21 @@ class DashboardApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "quit", "quit", show=False)]
 
-    def __init__(self, source: JobSource, look: Look, *, tenant: str | None = None) -> None:
+    def __init__(
+        self,
+        source: JobSource,
+        look: Look,
+        *,
+        tenant: str | None = None,
+        preferences: Preferences | None = None,
+    ) -> None:
         # Said to the constructor: only then NO_COLOR takes greys away too.
         super().__init__(ansi_color=True if look.is_ansi else None)
         self._source = source
         self._look = look
         self._tenant = tenant
+        self.preferences = preferences or Preferences()
+        """What the person chose; forgotten at the end unless given."""
         self._unpainted = ExitStack()
         self.register_theme(look.textual_theme())
         self.theme = look.palette.name

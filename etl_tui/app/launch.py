@@ -58,10 +58,16 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
         from etl_tui.app.app import DashboardApp
         from etl_tui.app.feed.source import DatabaseSource
         from etl_tui.app.look.theme import choose_look
+        from etl_tui.app.preferences import Preferences
 
         source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
         try:
-            app = DashboardApp(source, choose_look(plain=ascii), tenant=settings.tenant)
+            app = DashboardApp(
+                source,
+                choose_look(plain=ascii),
+                tenant=settings.tenant,
+                preferences=Preferences.of_user(),
+            )
             with _quitting_on_signals(app):
                 await app.run_async(mouse=mouse)
         finally:
