@@ -2,7 +2,7 @@
 
 Precedence: environment (`ETL_*`), then the TOML file (`ETL_CONFIG`, else `etl-tui/config.toml` in the
 user's configuration folder, if it is there), then the defaults below. An unknown field in the file is an
-error that names it.
+error that names it. A context replaces the addresses (etl_core/contexts.py has the precedence).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from etl_core.contexts import ContextName, ContextSettings, chosen_context, in_context
 from etl_core.errors import InvalidInput
 
 ALLOW_TAPS = "taps"
@@ -63,6 +64,16 @@ class Settings(BaseSettings):
     that were installed here."""
     tenant: str | None = None
     """Only this tenant's jobs, where a command or screen shows many."""
+    contexts: dict[ContextName, ContextSettings] = {}
+    """Named databases; of the file."""
+    context: str | None = None
+    """The one to work in; of what `load_settings` gives: the one that it chose, or None."""
+    read_only: bool = False
+    """Change nothing."""
+    theme: Literal["auto", "dark", "light", "ansi"] = "auto"
+    """The dashboard's colours; `auto`: what the terminal tells of itself."""
+    notify: Literal["off", "bell", "desktop"] = "off"
+    """How the dashboard tells of a job that begins to fail."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     claim_interval: Seconds = 5
@@ -126,12 +137,23 @@ class Settings(BaseSettings):
         return tuple(sources)
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process.
+def load_settings(*, context: str | None = None, **overrides: Any) -> Settings:
+    """The settings of this process, in the context that they name (`context` before all others).
+
+    With a `database_url` among the overrides no context is chosen.
 
     Raises:
-        InvalidInput: naming the field and the value that cannot be read, or the unknown field of the file.
+        InvalidInput: naming the field and the value that cannot be read, or the unknown field of the file;
+            or there is no such context.
     """
+    settings = _read_settings(overrides)
+    name = None if "database_url" in overrides else chosen_context(settings, context)
+    if name is None:
+        return settings.model_copy(update={"context": None}) if settings.context is not None else settings
+    return in_context(settings, name)
+
+
+def _read_settings(overrides: dict[str, Any]) -> Settings:
     from etl_core.validation_text import describe
 
     try:

@@ -20,11 +20,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--with-parent", action="store_true", help="stop when stdin ends (for supervisors)")
     args = parser.parse_args(argv)
     try:
+        from etl_core.contexts import refuse_read_only
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings
         from scheduler.process import run_scheduler
 
         settings = load_settings()
+        refuse_read_only(settings, "etl-scheduler")
         configure_logging(settings)
         asyncio.run(run_scheduler(settings, with_parent=args.with_parent))
     except EtlError as error:

@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     try:
         from etl_core.budgets import wait_at_most
+        from etl_core.contexts import refuse_read_only
         from etl_core.process import configure_logging
         from etl_core.settings import load_settings
         from workers.allocator import give_large_blocks_back
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
         give_large_blocks_back()
         settings = load_settings()
+        refuse_read_only(settings, "etl-worker")
         configure_logging(settings)
         wait_at_most(settings.limit_patience)
         gc.set_threshold(OBJECTS_BEFORE_COLLECTION)

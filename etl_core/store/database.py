@@ -55,24 +55,29 @@ async def connect(
     statement_cache_size: int = STATEMENT_CACHE_SIZE,
     command_timeout: float | None = None,
     timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109 - asyncpg's own, which also closes the socket
+    read_only: bool = False,
 ) -> asyncpg.Connection[asyncpg.Record]:
     """A ready connection.
 
     `application_name` (at most 63 bytes) is what others see of us in `pg_stat_activity`; `command_timeout`
-    is the longest that a statement may take, in seconds.
+    is the longest that a statement may take, in seconds; `read_only` has the server refuse every change
+    (PgBouncer must be told to let `default_transaction_read_only` pass).
 
     Raises:
         InvalidInput: the URL cannot be right.
         Unreachable: no server there, it refuses us, or it is older than PostgreSQL 15.
     """
     check_url(url)
+    session = {"application_name": application_name, "timezone": "UTC"}
+    if read_only:
+        session["default_transaction_read_only"] = "on"
     with translated(url):
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             url,
             timeout=timeout,
             command_timeout=command_timeout,
             statement_cache_size=statement_cache_size,
-            server_settings={"application_name": application_name, "timezone": "UTC"},
+            server_settings=session,
         )
         try:
             await _prepare(connection, url)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etl_tui.cli.output import Output
 
@@ -22,14 +22,33 @@ WENT_AWAY = "the database went away in the middle of it; `etl-tui doctor` looks 
 class Context:
     """Built once by `main`; handlers use it and nothing global."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, context: str | None = None, **overrides: Any) -> None:
+        """`context` and `overrides` are what the command line says, before every other setting."""
         self.output = output
+        self._context = context
+        self._overrides = overrides
 
     @cached_property
     def settings(self) -> Settings:
+        return self.settings_in(self._context)
+
+    def settings_in(self, context: str | None) -> Settings:
+        """The settings in another context, with what the command line says.
+
+        Raises:
+            InvalidInput: there is none of that name, or a setting cannot be read.
+        """
         from etl_core.settings import load_settings
 
-        return load_settings()
+        return load_settings(context=context, **self._overrides)
+
+    def refuse_when_read_only(self) -> None:
+        """Raises Conflict before a change that no connection to the database would refuse."""
+        from etl_core.contexts import why_read_only
+        from etl_core.errors import Conflict
+
+        if refusal := why_read_only(self.settings):
+            raise Conflict(f"{refusal}; nothing was changed")
 
     @asynccontextmanager
     async def connection(self, *, check_schema: bool = True) -> AsyncIterator[Connection]:
@@ -37,7 +56,8 @@ class Context:
 
         Raises:
             Unreachable: the database does not answer, or goes away in the middle; with what to do.
-            Conflict: its schema is behind or ahead of this program, with the command that mends it.
+            Conflict: its schema is behind or ahead of this program, with the command that mends it; or the
+                settings say read-only, and a change was tried.
         """
         import asyncpg
 
@@ -47,11 +67,14 @@ class Context:
         from etl_core.store.migrations import check_schema as check
 
         async with database_location(self.settings, prepare=check_schema) as url:
-            conn = await connect(url, application_name=APPLICATION_NAME)
+            conn = await connect(url, application_name=APPLICATION_NAME, read_only=self.settings.read_only)
             try:
                 if check_schema:
                     await check(conn)
                 yield conn
+            except asyncpg.ReadOnlySQLTransactionError:
+                self.refuse_when_read_only()
+                raise
             except (
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,

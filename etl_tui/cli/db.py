@@ -64,6 +64,7 @@ def _add_commands(commands: Subparsers) -> None:
 async def migrate(args: argparse.Namespace, context: Context) -> int:
     from etl_core.store import migrations
 
+    context.refuse_when_read_only()
     async with context.connection(check_schema=False) as conn:
         done = await migrations.migrate(
             conn, to=args.to, legacy_timezone=args.legacy_timezone, baseline=args.baseline
@@ -99,6 +100,7 @@ async def status(args: argparse.Namespace, context: Context) -> int:
 async def rollback(args: argparse.Namespace, context: Context) -> int:
     from etl_core.store import migrations
 
+    context.refuse_when_read_only()
     async with context.connection(check_schema=False) as conn:
         to = args.to
         if to is None:

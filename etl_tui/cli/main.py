@@ -17,6 +17,7 @@ from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
     checkpoint,
     connectors,
+    contexts,
     db,
     demo,
     doctor,
@@ -48,6 +49,7 @@ _GROUPS = (
     integrations,
     connectors,
     secrets,
+    contexts,
     pauses,
     limits,
     windows,
@@ -70,6 +72,8 @@ environment:
   ETL_DATABASE_URL   PostgreSQL 15 or newer; unset: an embedded server of this user
   ETL_AMQP_URL       RabbitMQ; unset: PostgreSQL carries the queues too
   ETL_SECRET_KEY     keeps secrets of configurations encrypted (docs/secrets.md)
+  ETL_CONTEXT        a named database of the settings file (`etl-tui contexts list`)
+  ETL_READ_ONLY      1: change nothing
   ETL_TENANT         show only this tenant's jobs
   ETL_CONFIG         a TOML file with the same settings in lower case, without ETL_
 
@@ -135,7 +139,12 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run_handler(handler: Handler, arguments: argparse.Namespace, output: Output) -> int:
-    return await handler(arguments, Context(output))
+    return await handler(arguments, _context(arguments, output))
+
+
+def _context(arguments: argparse.Namespace, output: Output) -> Context:
+    said = {"read_only": True} if getattr(arguments, "read_only", False) else {}
+    return Context(output, context=getattr(arguments, "context", None), **said)
 
 
 def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
@@ -148,7 +157,12 @@ def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
         raise InvalidInput("TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs")
     from etl_tui.app.launch import run_dashboard
 
-    return run_dashboard(Context(output).settings, ascii=arguments.ascii, mouse=not arguments.no_mouse) or 0
+    return (
+        run_dashboard(
+            _context(arguments, output).settings, ascii=arguments.ascii, mouse=not arguments.no_mouse
+        )
+        or 0
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,5 @@
-"""The command line's grammar: one-line errors, `--json` anywhere on the line, an example in every help."""
+"""The command line's grammar: one-line errors, `--json`, `--context` and `--read-only` anywhere on the line,
+an example in every help."""
 
 from __future__ import annotations
 
@@ -23,9 +24,10 @@ Handler = Callable[[argparse.Namespace, "Context"], Awaitable[int]]
 
 
 class Parser(argparse.ArgumentParser):
-    """Every command takes `--json`; a wrong line is told in one, where argparse would print its whole usage.
+    """Every command takes `--json`, `--context` and `--read-only`; a wrong line is told in one, where
+    argparse would print its whole usage.
 
-    Each parser below this one is of the same class, so `--json` may stand anywhere on the line.
+    Each parser below this one is of the same class, so these may stand anywhere on the line.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -36,6 +38,19 @@ class Parser(argparse.ArgumentParser):
         # Suppressed: a parser that does not find it leaves what the one before it found.
         self.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
+        )
+        is_first = self.prog == PROGRAM  # the help of each command need not repeat them
+        self.add_argument(
+            "--context",
+            metavar="NAME",
+            default=argparse.SUPPRESS,
+            help="a named database of the settings file" if is_first else argparse.SUPPRESS,
+        )
+        self.add_argument(
+            "--read-only",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="change nothing" if is_first else argparse.SUPPRESS,
         )
 
     def parse_known_args(self, *args: Any, **options: Any) -> Any:

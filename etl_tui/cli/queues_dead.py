@@ -44,6 +44,7 @@ async def show_dead(arguments: argparse.Namespace, context: Context) -> int:
 
     async with context.broker() as broker:
         if arguments.purge:
+            context.refuse_when_read_only()
             async with context.connection() as conn:
                 purged = await purge_dead_letters(conn, broker, Actor.current())
             if context.output.json:
