@@ -16,7 +16,7 @@ NOWHERE = "postgresql://etl:hunter22@127.0.0.1:1/nowhere"
 
 
 @pytest.fixture
-def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Path:
+def settings_file(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two contexts: one on the test's database, by reference, and one that does not answer."""
     path = tmp_path / "config.toml"
     path.write_text(
@@ -123,9 +123,9 @@ def test_read_only_refuses_changes_and_nothing_else(
 
 
 def test_a_read_only_context_refuses_whatever_changes(
-    settings_file: Path, acme: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    acme: Cli, settings_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     acme("--context", "look", "jobs", "disable", "acme/orders").refused(4, "the context look is")
     monkeypatch.setenv("ETL_CONTEXT", "look")
     assert run_scheduler([]) == 4
-    assert "etl-scheduler cannot run there" in capsys.readouterr().err
+    assert "etl-scheduler cannot run there" in capfd.readouterr().err
