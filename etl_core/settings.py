@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """The dashboard's colours; `auto`: what the terminal tells of itself."""
     notify: Literal["off", "bell", "desktop"] = "off"
     """How the dashboard tells of a job that begins to fail."""
+    keys: dict[str, str] = {}
+    """Other keys for commands of the dashboard, by the command's name: `run-now = "R"`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     claim_interval: Seconds = 5

@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from etl_tui.app.commands.command import EVERYWHERE
+from etl_tui.app.commands.host import CommandApp
+from etl_tui.app.commands.keymap import Keymap
+from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.header import SUBTITLE, TITLE
 from etl_tui.app.dashboard.screen import Dashboard
 from etl_tui.app.feed.source import JobSource
@@ -29,14 +32,17 @@ class PlainScrollBar(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
-class DashboardApp(App[int]):
+class DashboardApp(CommandApp):
     """The dashboard on `source`; the look is chosen before, for Textual fixes its colour filters at once."""
 
     CSS_PATH = "app.tcss"
     TITLE = TITLE
     SUB_TITLE = SUBTITLE
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,ctrl+q", "quit", "quit", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "quit", "quit", show=False),
+        *bindings(EVERYWHERE),
+    ]
 
     def __init__(
         self,
@@ -45,22 +51,24 @@ class DashboardApp(App[int]):
         *,
         tenant: str | None = None,
         preferences: Preferences | None = None,
+        keymap: Keymap | None = None,
     ) -> None:
         # Said to the constructor: only then NO_COLOR takes greys away too.
         super().__init__(ansi_color=True if look.is_ansi else None)
         self._source = source
-        self._look = look
+        self.look = look
         self._tenant = tenant
         self.preferences = preferences or Preferences()
         """What the person chose; forgotten at the end unless given."""
         self._unpainted = ExitStack()
+        self.use_keymap(keymap or Keymap())
         self.register_theme(look.textual_theme())
         self.theme = look.palette.name
         self.set_class(look.glyphs.ascii, "-ascii")
         ScrollBar.renderer = PlainScrollBar
 
     def get_default_screen(self) -> Dashboard:
-        return Dashboard(self._source, self._look, tenant=self._tenant, first_shown=self._paint)
+        return Dashboard(self._source, self.look, tenant=self._tenant, first_shown=self._paint)
 
     def on_load(self) -> None:
         # Painting waits for the first rows: half the bytes of painting an empty frame first.

@@ -37,10 +37,13 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
     # Textual reads it when it is imported.
     os.environ.setdefault("TEXTUAL_FPS", str(FRAMES_PER_SECOND))
 
+    from etl_core.settings import config_path
     from etl_core.store.database import connect
     from etl_core.store.location import database_location
     from etl_core.store.migrations import check_schema
+    from etl_tui.app.commands.keymap import read_keymap
 
+    keymap = read_keymap(settings.keys, f"settings ({config_path() or 'ETL_KEYS'}), [keys]")
     async with database_location(settings) as url:
 
         async def open_connection() -> asyncpg.Connection:
@@ -67,6 +70,7 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
                 choose_look(plain=ascii),
                 tenant=settings.tenant,
                 preferences=Preferences.of_user(),
+                keymap=keymap,
             )
             with _quitting_on_signals(app):
                 await app.run_async(mouse=mouse)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-
-from textual.screen import Screen
+from typing import Final
 
 from etl_core.errors import EtlError
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
+from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
@@ -21,13 +21,16 @@ from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
 
+_OF_A_JOB: Final = frozenset({"details", "run-now", "cancel", "clear", "settings", "on-off"})
+"""Commands that need a job."""
+
 
 class JobActions:
     """Of one screen. What comes of an action stands in `message`; `live` then looks at once."""
 
     def __init__(
         self,
-        screen: Screen[None],
+        screen: CommandScreen,
         source: JobSource,
         look: Look,
         *,
@@ -44,17 +47,18 @@ class JobActions:
         self.health: Health | None = None
         """Who is alive, as the screen knows it: why a job does not start depends on it."""
 
-    def possible(self, job: JobRow) -> list[tuple[str, str]]:
-        """Key and word of what can be done to the job now; why another cannot, its press tells."""
+    def why_not(self, command: str, job: JobRow | None) -> str | None:
+        """Why a command can do nothing to the job now; None when it can, or has nothing to do with a job."""
+        if command not in _OF_A_JOB:
+            return None
+        if job is None:
+            return "there is no job"
         now = self._clock.now()
-        actions = [
-            ("r", "run now", why_not_run(job, now)),
-            ("c", "cancel", why_not_cancel(job)),
-            ("C", "clear", why_not_clear(job, now)),
-            ("s", "settings", None),
-            ("o", "on/off", None),
-        ]
-        return [(key, word) for key, word, refusal in actions if refusal is None]
+        if command == "run-now":
+            return why_not_run(job, now)
+        if command == "cancel":
+            return why_not_cancel(job)
+        return why_not_clear(job, now) if command == "clear" else None
 
     def show_details(self, job: JobRow) -> None:
         self._screen.app.push_screen(DetailsDialog(self._source, self._look, job))
@@ -108,16 +112,20 @@ class JobActions:
 
     async def _toggle(self, job: JobRow) -> None:
         after = await self._source.set_active(job.id, not job.active)
+        key = self._key("on-off")
         if after.active:
-            self._message.confirm(f"{full_name(job)} is on, {self._why(after)}; o switches it off")
+            self._message.confirm(f"{full_name(job)} is on, {self._why(after)}; {key} switches it off")
         else:
             going = "; the run under way goes on to its end" if after.status == "RUNNING" else ""
-            self._message.confirm(f"{full_name(job)} is off{going}; o switches it on again")
+            self._message.confirm(f"{full_name(job)} is off{going}; {key} switches it on again")
 
     def _saved(self, message: str | None) -> None:
         if message is not None:
             self._message.confirm(message)
             self._live.wake()
+
+    def _key(self, name: str) -> str:
+        return self._look.glyphs.key(self._screen.commands.key_of(name))
 
     def _why(self, job: JobRow) -> str:
         return why(job, self.health, self._clock.now()).text

@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 
 from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter
+from etl_tui.app.commands.command import JOBS, Command
+from etl_tui.app.commands.host import CommandScreen
+from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.banner import Banner
 from etl_tui.app.dashboard.filter_line import FilterLine
 from etl_tui.app.dashboard.grid import JobGrid
@@ -23,43 +25,24 @@ from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import JobOrder
 from etl_tui.app.dashboard.key_hints import KeyHints
+from etl_tui.app.dashboard.legend import legend
 from etl_tui.app.dashboard.message_line import MessageLine
-from etl_tui.app.dialogs.help_dialog import HelpDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 TICK_SECONDS = 1.0
 
 
-class Dashboard(Screen[None]):
+class Dashboard(CommandScreen):
     """All jobs, alive. It is the `LiveListener` of its `Live`."""
 
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("home,g", "first", show=False),
-        Binding("end,G", "last", show=False),
-        Binding("enter", "details", "details"),
-        Binding("r", "run_now", "run now"),
-        Binding("s", "settings", "settings"),
-        Binding("o", "switch", "on/off"),
-        Binding("c", "cancel", "cancel"),
-        Binding("C", "clear", "clear"),
-        Binding("slash", "filter", "filter"),
-        Binding("escape", "show_every_job", show=False),
-        Binding("greater_than_sign", "sort_beside(1)", show=False),
-        Binding("less_than_sign", "sort_beside(-1)", show=False),
-        Binding("equals_sign", "reverse", show=False),
-        Binding("f", "failed_first", show=False),
-        Binding("R,ctrl+r", "look_again", "refresh"),
-        Binding("question_mark", "help", "help"),
-        Binding("q", "app.quit", "quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(JOBS)
+    place = JOBS
+    title_of_place = "Jobs"
 
     def __init__(
         self, source: JobSource, look: Look, *, tenant: str | None = None, first_shown: Callable[[], None]
@@ -170,12 +153,11 @@ class Dashboard(Screen[None]):
         self._show_hints()
 
     def _show_hints(self) -> None:
-        """The keys that can do something to the selected job; why another cannot, its press tells."""
-        job = self._grid.selected
-        keys = [("/", "filter"), ("?", "help"), ("q", "quit")]
-        if job is not None:
-            keys = [(self._look.glyphs.enter, "details"), *self._actions.possible(job), *keys]
-        self._hints.show_keys(keys)
+        self._hints.show_commands(self.hints(), self.commands.keymap)
+
+    @on(KeyHints.Clicked)
+    async def _do_clicked(self, event: KeyHints.Clicked) -> None:
+        await self.commands.action_do(event.name)
 
     @on(FilterLine.Changed)
     def _follow_filter(self, event: FilterLine.Changed) -> None:
@@ -202,6 +184,16 @@ class Dashboard(Screen[None]):
         self.action_details()
 
     # What people do
+
+    def why_not(self, command: Command) -> str | None:
+        """As the selected job has it."""
+        return self._actions.why_not(command.name, self._grid.selected)
+
+    def refuse(self, text: str) -> None:
+        self._message.refuse(text)
+
+    def legend(self) -> Sequence[Sequence[Piece]]:
+        return legend(self._look)
 
     def action_move(self, rows: int) -> None:
         self._grid.move(rows)
@@ -242,7 +234,7 @@ class Dashboard(Screen[None]):
     def action_filter(self) -> None:
         self._filter_line.begin()
 
-    def action_show_every_job(self) -> None:
+    def action_back(self) -> None:
         self._filter_line.clear()
 
     def action_sort_beside(self, step: int) -> None:
@@ -256,6 +248,3 @@ class Dashboard(Screen[None]):
 
     def action_look_again(self) -> None:
         self._live.wake(reconcile=True)
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpDialog(self._look))

@@ -26,6 +26,9 @@ _ASCII = str.maketrans(
         "‖": "=",
         "▲": "^",
         "▼": "v",
+        "↑": "^",
+        "↓": "v",
+        "←": "<",
     }
 )
 
@@ -43,10 +46,11 @@ class GlyphSet:
         text = text.translate(_ASCII)
         return "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
 
-    @property
-    def enter(self) -> str:
-        """How the Enter key is written in a hint."""
-        return "Enter" if self.ascii else "↵"
+    def key(self, text: str) -> str:
+        """How a key is written in a hint."""
+        if text == "enter":
+            return "Enter" if self.ascii else "↵"
+        return self.show(text)
 
     @classmethod
     def for_terminal(cls, environ: Mapping[str, str], *, plain: bool = False) -> GlyphSet:

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from etl_core.control.audit import Actor
 from etl_core.store.database import connect
 from etl_tui.app.app import DashboardApp
+from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.feed.source import DatabaseSource
 from etl_tui.app.look.styled_line import StyledLine
@@ -82,13 +83,17 @@ async def drive(database_url: str) -> AsyncIterator[Drive]:
 
     @asynccontextmanager
     async def driven(
-        *, size: tuple[int, int] = (80, 24), tenant: str | None = None, look: Look | None = None
+        *,
+        size: tuple[int, int] = (80, 24),
+        tenant: str | None = None,
+        look: Look | None = None,
+        keymap: Keymap | None = None,
     ) -> AsyncIterator[Driven]:
         source = DatabaseSource(
             open_connection, await open_connection(), tenant=tenant, actor=Actor("ana", "ana", None)
         )
         look = look or choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"})
-        app = DashboardApp(source, look, tenant=tenant)
+        app = DashboardApp(source, look, tenant=tenant, keymap=keymap)
         try:
             async with app.run_test(size=size) as pilot:
                 dashboard = Driven(app, pilot)

@@ -1,0 +1,12 @@
+"""What every screen can do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from etl_tui.app.commands.command import Command
+
+COMMANDS: Final = (
+    Command("help", "The keys of where you are", "show_keys", ("question_mark",), hint="help"),
+    Command("quit", "Quits; ctrl+q and ctrl+c do so always", "quit", ("q",), hint="quit"),
+)

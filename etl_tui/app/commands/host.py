@@ -1,0 +1,111 @@
+"""The one door for what is done in the app: a key, a hint, the palette and the `:` line all come through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import App
+from textual.screen import Screen
+
+from etl_tui.app.commands.command import EVERYWHERE, Command
+from etl_tui.app.commands.keymap import Keymap
+from etl_tui.app.commands.registry import command_of, commands_at
+from etl_tui.app.dialogs.help_dialog import HelpDialog
+from etl_tui.app.look.styled_line import Piece
+from etl_tui.app.look.theme import Look
+
+
+class CommandScreen(Screen[None]):
+    """A screen with commands: it names its place, and has the actions of the commands that belong there."""
+
+    place: str = EVERYWHERE
+    """Where one is, as `Command.places` has it; a screen with tabs may name the tab: `job.log`."""
+    title_of_place: str = ""
+    """What the help calls it."""
+
+    @property
+    def commands(self) -> CommandApp:
+        """The app, as who does commands."""
+        assert isinstance(self.app, CommandApp)  # noqa: S101 - such screens are shown by such an app only
+        return self.app
+
+    def hints(self) -> list[Command]:
+        """The commands for the last line of the screen: those that can do something now."""
+        return [
+            command
+            for command in commands_at(self.place)
+            if command.hint and self.commands.why_not(command, self) is None
+        ]
+
+    def why_not(self, command: Command) -> str | None:
+        """Why a command can do nothing here and now, in half a sentence; None when it can."""
+        return None
+
+    def refuse(self, text: str) -> None:
+        """Tells why something was not done."""
+        self.notify(text, severity="error", markup=False)
+
+    def complete(self, command: Command, text: str) -> Sequence[str]:
+        """What may follow in the `:` line behind a command that takes something: whole texts."""
+        return ()
+
+    def legend(self) -> Sequence[Sequence[Piece]]:
+        """What the help tells below the keys."""
+        return ()
+
+
+class CommandApp(App[int]):
+    """An app whose screens have commands."""
+
+    look: Look
+    read_only = False
+    """Commands that change something are refused."""
+    read_only_reason = "this is read-only: nothing is changed from here"
+    production = False
+    """What concerns many jobs at once asks for the context's name."""
+    context_name = ""
+    keymap = Keymap()
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Other keys than the usual; to be said before a screen is shown."""
+        self.keymap = keymap
+        self.set_keymap(keymap.for_textual())
+
+    def key_of(self, name: str) -> str:
+        """The key of a command as it is written in a sentence; its `:` form when it has none."""
+        command = command_of(name)
+        return (self.keymap.shown(command) if command else "") or f":{name}"
+
+    def why_not(self, command: Command, screen: CommandScreen) -> str | None:
+        """Why a command can do nothing on a screen now; None when it can."""
+        if self.read_only and command.changes:
+            return self.read_only_reason
+        return screen.why_not(command)
+
+    async def action_do(self, name: str, text: str = "") -> None:
+        """Does a command by its name; `text` is what was written behind it."""
+        command, screen = command_of(name), self.screen
+        if command is None or not isinstance(screen, CommandScreen):
+            return
+        if self.read_only and command.changes:
+            screen.refuse(self.read_only_reason)
+            return
+        target = self if EVERYWHERE in command.places else screen
+        if text and command.takes:
+            await self.run_action(("", command.action, (text,)), target)
+        else:
+            await self.run_action(command.action, target)
+
+    def action_show_keys(self) -> None:
+        screen = self.screen
+        if isinstance(screen, CommandScreen):
+            self.push_screen(
+                HelpDialog(self.look, screen.title_of_place, self._keys(screen.place), screen.legend())
+            )
+
+    def _keys(self, place: str) -> list[tuple[str, str]]:
+        return [
+            (" ".join(map(self.look.glyphs.key, self.keymap.all_shown(command))), command.sentence)
+            for command in commands_at(place)
+            if command.keys
+        ]

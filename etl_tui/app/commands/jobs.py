@@ -1,0 +1,74 @@
+"""What can be done with the jobs of the dashboard, in grid and cards alike."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from etl_tui.app.commands.command import JOBS, Command
+
+_command = partial(Command, places=(JOBS,))
+
+COMMANDS: Final = (
+    _command("down", "The next job", "move(1)", ("j", "down")),
+    _command("up", "The job before", "move(-1)", ("k", "up")),
+    _command("page-down", "A screen down", "page(1)", ("pagedown",)),
+    _command("page-up", "A screen up", "page(-1)", ("pageup",)),
+    _command("first", "The first job", "first", ("g", "home")),
+    _command("last", "The last job", "last", ("G", "end")),
+    _command("details", "The job with all there is to know of it", "details", ("enter",), hint="details"),
+    _command(
+        "run-now",
+        "Runs the job now; one that is off runs once and stays off",
+        "run_now",
+        ("r",),
+        hint="run now",
+        changes=True,
+    ),
+    _command(
+        "cancel",
+        "Cancels the run, after a question; what is loaded stays",
+        "cancel",
+        ("c",),
+        hint="cancel",
+        changes=True,
+    ),
+    _command(
+        "clear",
+        "Clears failure, hold and snooze",
+        "clear",
+        ("C",),
+        hint="clear",
+        changes=True,
+    ),
+    _command(
+        "settings",
+        "How often the job runs, and how soon it is retried",
+        "settings",
+        ("s",),
+        hint="settings",
+        changes=True,
+    ),
+    _command(
+        "on-off",
+        "Switches the job on or off; a run under way goes on to its end",
+        "switch",
+        ("o",),
+        hint="on/off",
+        changes=True,
+    ),
+    _command(
+        "filter",
+        "Shows the jobs that meet a filter, as one types",
+        "filter",
+        ("slash",),
+        hint="filter",
+        takes="FILTER",
+    ),
+    _command("back", "Back: all jobs again", "back", ("escape",)),
+    _command("sort-next", "Sorts by the column to the right", "sort_beside(1)", ("greater_than_sign",)),
+    _command("sort-before", "Sorts by the column to the left", "sort_beside(-1)", ("less_than_sign",)),
+    _command("reverse", "Sorts the other way round", "reverse", ("equals_sign",)),
+    _command("failed-first", "Failed jobs first, and back", "failed_first", ("f",)),
+    _command("refresh", "Compares everything with the database now", "look_again", ("R", "ctrl+r")),
+)
