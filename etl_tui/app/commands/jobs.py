@@ -57,6 +57,15 @@ COMMANDS: Final = (
         hint="on/off",
         changes=True,
     ),
+    _command("mark", "Marks the job, for what is done to many at once", "mark", ("space",), hint="mark"),
+    _command("mark-range", "Marks as the cursor moves, until pressed again", "mark_range", ("V",)),
+    _command("mark-down", "Marks this job and the next", "mark_move(1)", ("shift+down", "J")),
+    _command("mark-up", "Marks this job and the one before", "mark_move(-1)", ("shift+up", "K")),
+    _command("mark-all", "Marks all jobs that are shown", "mark_all", ("asterisk",)),
+    _command(
+        "mark-invert", "Turns the marks of all jobs that are shown", "mark_invert", ("exclamation_mark",)
+    ),
+    _command("mark-none", "Takes all marks away", "mark_none"),
     _command(
         "filter",
         "Shows the jobs that meet a filter, as one types",

@@ -14,6 +14,7 @@ from etl_core.rules.intervals import short_interval
 from etl_core.rules.job_tone import status_word, tone_of
 from etl_core.rules.notes import next_text, note_text
 from etl_tui.app.dashboard.job_order import STATUS
+from etl_tui.app.dashboard.marks import MARK
 from etl_tui.app.look.cells import clean, cut, fit, width_of
 
 STATUS_CELLS = 10
@@ -26,11 +27,13 @@ CURSOR, NO_CURSOR = "›", " "
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a cell is told (the database's clock in the reader's zone), is its row selected, who is alive."""
+    """When a cell is told (the database's clock in the reader's zone), is its row selected or marked, who is
+    alive."""
 
     now: datetime
     selected: bool = False
     health: Health | None = None
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ class Layout:
         return tuple(column.placed(column.text(job, moment)) for column in self.columns if column.ticks)
 
     def status(self, job: JobRow, moment: Moment) -> str:
-        """The first segment of a row: cursor, glyph and word, in the state's colour."""
-        cursor = CURSOR if moment.selected else NO_CURSOR
+        """The first segment of a row: mark or cursor, glyph and word, in the state's colour."""
+        cursor = MARK if moment.marked else CURSOR if moment.selected else NO_CURSOR
         return f"{cursor}{tone_of(job).glyph} {fit(status_word(job), STATUS_CELLS)}"
 
     def rest(self, job: JobRow, moment: Moment, ticking: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ the span, whose text changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -73,7 +73,8 @@ class JobGrid(ScrollView, can_focus=False):
         self._jobs: list[JobRow] = []
         self._cursor = 0
         self._columns = choose_layout(80, ())
-        self._cache: dict[tuple[int, bool], _Drawn] = {}
+        self._marks: Set[int] = frozenset()
+        self._cache: dict[tuple[int, bool, bool], _Drawn] = {}
         self._on_screen: dict[int, Strip] = {}
 
     @property
@@ -109,6 +110,11 @@ class JobGrid(ScrollView, can_focus=False):
         """Who is alive: why a job does not start depends on it. Drawn with the next tick."""
         self._health = health
 
+    def show_marks(self, marks: Set[int]) -> None:
+        """The ids of the jobs that are marked."""
+        self._marks = marks
+        self.tick()
+
     def tick(self) -> None:
         """Draws what the clock or a change of its job made different among the visible rows."""
         for y, drawn in list(self._on_screen.items()):
@@ -136,15 +142,16 @@ class JobGrid(ScrollView, can_focus=False):
             return Strip.blank(self._columns.width, self._look.text)
         job = self._jobs[index]
         selected = index == self._cursor
-        moment = Moment(self._clock.now(), selected, self._health)
+        marked = job.id in self._marks
+        moment = Moment(self._clock.now(), selected, self._health, marked)
         ticking = self._columns.ticking(job, moment)
-        drawn = self._cache.get((job.id, selected))
+        drawn = self._cache.get((job.id, selected, marked))
         if drawn is not None and drawn.job is job and drawn.ticking == ticking:
             return drawn.strip
         if len(self._cache) > CACHED_ROWS:
             self._cache.clear()
         strip = self._draw(job, moment, ticking)
-        self._cache[job.id, selected] = _Drawn(job, ticking, selected, strip)
+        self._cache[job.id, selected, marked] = _Drawn(job, ticking, selected, strip)
         return strip
 
     def _draw(self, job: JobRow, moment: Moment, ticking: tuple[str, ...]) -> Strip:

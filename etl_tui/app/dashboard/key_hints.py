@@ -8,6 +8,7 @@ from typing import NamedTuple
 from textual import events
 from textual.message import Message
 
+from etl_core.rules.job_tone import Tone
 from etl_tui.app.commands.command import EVERYWHERE, Command
 from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.look.cells import width_of
@@ -45,9 +46,11 @@ class KeyHints(StyledLine):
         self._own: list[_Hint] = []
         self._common: list[_Hint] = []
         self._shown: list[_Hint] = []
+        self._lead = ""
 
-    def show_commands(self, commands: Sequence[Command], keymap: Keymap) -> None:
-        """Drawn only when they are others than before."""
+    def show_commands(self, commands: Sequence[Command], keymap: Keymap, *, lead: str = "") -> None:
+        """Drawn only when they are others than before; `lead` stands before them."""
+        self._lead = f"{lead}  " if lead else ""
         self._own, self._common = [], []
         for command in commands:
             hints = self._common if EVERYWHERE in command.places else self._own
@@ -58,14 +61,14 @@ class KeyHints(StyledLine):
         self._draw()
 
     def on_click(self, event: events.Click) -> None:
-        at = 1
+        at = 1 + width_of(self._lead)
         for hint in self._shown:
             if at <= event.x < at + hint.cells - GAP:
                 self.post_message(self.Clicked(hint.name))
             at += hint.cells
 
     def _draw(self) -> None:
-        room = (self.size.width or 80) - 1 + GAP
+        room = (self.size.width or 80) - 1 - width_of(self._lead) + GAP
         common = list(self._common)
         while common and sum(hint.cells for hint in common) > room:
             common.pop(0)
@@ -77,7 +80,7 @@ class KeyHints(StyledLine):
             room -= hint.cells
             shown.append(hint)
         self._shown = [*shown, *common]
-        pieces = [Piece(" ", self.look.text)]
+        pieces = [Piece(" ", self.look.text), Piece(self._lead, self.look.tone(Tone.WAITING))]
         for hint in self._shown:
             pieces += [Piece(hint.key, self.look.title), Piece(f" {hint.word}  ", self.look.dim)]
         self.show(pieces)

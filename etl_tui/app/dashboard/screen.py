@@ -26,6 +26,7 @@ from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import JobOrder
 from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.legend import legend
+from etl_tui.app.dashboard.marks import MARK, Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
@@ -61,6 +62,7 @@ class Dashboard(CommandScreen):
         self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
         self._order = JobOrder()
         self._heading = Heading(look)
+        self._marks = Marks()
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
         self._message = MessageLine(look, self._clock)
         self._actions = JobActions(
@@ -88,6 +90,7 @@ class Dashboard(CommandScreen):
     def show_all(self, jobs: Sequence[JobRow]) -> None:
         """Every job there is."""
         self._jobs = {job.id: job for job in jobs}
+        self._marks.keep_only(self._jobs.keys())
         self._show_jobs()
         self._message.show_job(self._grid.selected)
         self._tick()
@@ -98,6 +101,8 @@ class Dashboard(CommandScreen):
         self._clock.set(changes.now)
         for job_id in changes.removed:
             self._jobs.pop(job_id, None)
+        if changes.removed:
+            self._marks.keep_only(self._jobs.keys())
         self._jobs.update((job.id, job) for job in changes.changed)
         if changes.changed or changes.removed:
             self._show_jobs()
@@ -130,6 +135,8 @@ class Dashboard(CommandScreen):
         self._filter_line.show_counts(len(shown), len(jobs))
         self._message.show_none(self._filter.text)
         self._header.show_totals(jobs)
+        if self._marks.ids:
+            self._show_marks()
 
     def _tick(self) -> None:
         self._header.show_clock(self._clock.now(), paused=self._paused)
@@ -150,10 +157,27 @@ class Dashboard(CommandScreen):
     @on(JobGrid.Selected)
     def _follow_cursor(self, event: JobGrid.Selected) -> None:
         self._message.show_job(event.job)
+        if self._marks.is_drawing and event.job is not None:
+            self._marks.draw_range(event.job.id, self._shown_ids())
+            self._grid.show_marks(self._marks.ids)
         self._show_hints()
 
     def _show_hints(self) -> None:
-        self._hints.show_commands(self.hints(), self.commands.keymap)
+        self._hints.show_commands(self.hints(), self.commands.keymap, lead=self._marks_text())
+
+    def _show_marks(self) -> None:
+        self._grid.show_marks(self._marks.ids)
+        self._show_hints()
+
+    def _shown_ids(self) -> list[int]:
+        return [job.id for job in self._grid.jobs]
+
+    def _marks_text(self) -> str:
+        """`12 marked, 3 not shown`; empty without marks."""
+        marks = self._marks.ids
+        hidden = len(marks - set(self._shown_ids())) if marks else 0
+        more = f", {hidden:,} not shown" if hidden else ""
+        return f"{MARK} {len(marks):,} marked{more}" if marks else ""
 
     @on(KeyHints.Clicked)
     async def _do_clicked(self, event: KeyHints.Clicked) -> None:
@@ -196,7 +220,41 @@ class Dashboard(CommandScreen):
         return legend(self._look)
 
     def action_move(self, rows: int) -> None:
+        self._marks.end_held()
         self._grid.move(rows)
+
+    def action_mark(self) -> None:
+        if job := self._grid.selected:
+            self._marks.end_range()
+            self._marks.toggle(job.id)
+            self._grid.move(1)
+            self._show_marks()
+
+    def action_mark_range(self) -> None:
+        if self._marks.is_drawing:
+            self._marks.end_range()
+        elif job := self._grid.selected:
+            self._marks.begin_range(job.id)
+        self._show_marks()
+
+    def action_mark_move(self, rows: int) -> None:
+        if job := self._grid.selected:
+            if not self._marks.is_drawing:
+                self._marks.begin_range(job.id, held=True)
+            self._grid.move(rows)
+            self._show_marks()
+
+    def action_mark_all(self) -> None:
+        self._marks.add(self._shown_ids())
+        self._show_marks()
+
+    def action_mark_invert(self) -> None:
+        self._marks.invert(self._shown_ids())
+        self._show_marks()
+
+    def action_mark_none(self) -> None:
+        self._marks.clear()
+        self._show_marks()
 
     def action_page(self, pages: int) -> None:
         self._grid.page(pages)
@@ -235,7 +293,13 @@ class Dashboard(CommandScreen):
         self._filter_line.begin()
 
     def action_back(self) -> None:
-        self._filter_line.clear()
+        if self._marks.is_drawing:
+            self._marks.drop_range()
+        elif self._marks.ids:
+            self._marks.clear()
+        else:
+            self._filter_line.clear()
+        self._show_marks()
 
     def action_sort_beside(self, step: int) -> None:
         self._sort(self._order.beside(self._heading.titles, step))
