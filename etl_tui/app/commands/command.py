@@ -30,6 +30,14 @@ class Command:
     hint: str = ""
     takes: str = ""
     changes: bool = False
+    needs: bool = False
+    """It can do nothing without what it takes."""
+    aliases: tuple[str, ...] = ()
+    """Other names in the `:` line."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
 
     def works_at(self, place: str) -> bool:
         """Whether it can be done at a place (`job.log`: also what can be done at `job`), or everywhere."""

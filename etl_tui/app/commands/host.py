@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from textual.app import App
 from textual.screen import Screen
 
+from etl_core.errors import EtlError
 from etl_tui.app.commands.command import EVERYWHERE, Command
+from etl_tui.app.commands.command_line import CommandLine
 from etl_tui.app.commands.keymap import Keymap
+from etl_tui.app.commands.palette import Palette
+from etl_tui.app.commands.past import COMMANDS, Past
 from etl_tui.app.commands.registry import command_of, commands_at
 from etl_tui.app.dialogs.help_dialog import HelpDialog
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
+from etl_tui.app.preferences import Preferences
 
 
 class CommandScreen(Screen[None]):
@@ -58,6 +63,7 @@ class CommandApp(App[int]):
     """An app whose screens have commands."""
 
     look: Look
+    preferences: Preferences
     read_only = False
     """Commands that change something are refused."""
     read_only_reason = "this is read-only: nothing is changed from here"
@@ -90,11 +96,51 @@ class CommandApp(App[int]):
         if self.read_only and command.changes:
             screen.refuse(self.read_only_reason)
             return
+        if command.needs and not text:
+            self.action_ask_command(f"{command.name} ")
+            return
         target = self if EVERYWHERE in command.places else screen
-        if text and command.takes:
-            await self.run_action(("", command.action, (text,)), target)
-        else:
-            await self.run_action(command.action, target)
+        try:
+            if text and command.takes:
+                await self.run_action(("", command.action, (text,)), target)
+            else:
+                await self.run_action(command.action, target)
+        except EtlError as refusal:
+            screen.refuse(str(refusal))
+
+    def complete(self, command: Command, text: str) -> Sequence[str]:
+        """What may follow behind a command of everywhere that takes something: whole texts."""
+        return ()
+
+    def action_show_palette(self) -> None:
+        screen = self.screen
+        if not isinstance(screen, CommandScreen):
+            return
+        palette = Palette(
+            self.look,
+            [command for command in commands_at(screen.place) if command.name != "palette"],
+            key=self.keymap.shown,
+            why_not=lambda command: self.why_not(command, screen),
+        )
+        self.push_screen(palette, lambda name: self._do_soon(name, ""))
+
+    def action_ask_command(self, begun: str = "") -> None:
+        screen = self.screen
+        if not isinstance(screen, CommandScreen):
+            return
+
+        def complete(command: Command, text: str) -> Sequence[str]:
+            asked = self if EVERYWHERE in command.places else screen
+            return asked.complete(command, text)
+
+        past = Past(self.preferences, COMMANDS)
+        line = CommandLine(self.look, commands_at(screen.place), complete, past, begun=begun)
+        self.push_screen(line, lambda answer: self._do_soon(*(answer or (None, ""))))
+
+    def _do_soon(self, name: str | None, text: str) -> None:
+        """When the dialog that asked is gone."""
+        if name is not None:
+            self.call_later(self.action_do, name, text)
 
     def action_show_keys(self) -> None:
         screen = self.screen

@@ -23,6 +23,7 @@ COMMANDS: Final = (
         "run_now",
         ("r",),
         hint="run now",
+        aliases=("run",),
         changes=True,
     ),
     _command(
@@ -75,8 +76,11 @@ COMMANDS: Final = (
         takes="FILTER",
     ),
     _command("back", "Back: all jobs again", "back", ("escape",)),
-    _command("sort-next", "Sorts by the column to the right", "sort_beside(1)", ("greater_than_sign",)),
-    _command("sort-before", "Sorts by the column to the left", "sort_beside(-1)", ("less_than_sign",)),
+    _command(
+        "sort", "Sorts by a column, by the same one the other way round", "sort", takes="COLUMN", needs=True
+    ),
+    _command("sort-right", "Sorts by the column to the right", "sort_beside(1)", ("greater_than_sign",)),
+    _command("sort-left", "Sorts by the column to the left", "sort_beside(-1)", ("less_than_sign",)),
     _command("reverse", "Sorts the other way round", "reverse", ("equals_sign",)),
     _command("failed-first", "Failed jobs first, and back", "failed_first", ("f",)),
     _command("refresh", "Compares everything with the database now", "look_again", ("R", "ctrl+r")),

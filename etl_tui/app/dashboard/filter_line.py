@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import ClassVar
 
 from textual import on
@@ -17,12 +18,14 @@ from etl_core.errors import InvalidInput
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter, completions, parse_filter
 from etl_core.rules.job_tone import Tone
+from etl_tui.app.commands.host import CommandApp
+from etl_tui.app.commands.past import FILTERS, Past
 from etl_tui.app.look.cells import clean, cut
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
+from etl_tui.app.preferences import Preferences
 
 LONGEST_TEXT = 500
-MOST_REMEMBERED = 50
 TOLD_CELLS = 46
 
 
@@ -50,22 +53,20 @@ class _FilterInput(Input):
 
     def __init__(self, suggester: Suggester) -> None:
         super().__init__(compact=True, max_length=LONGEST_TEXT, select_on_focus=False, suggester=suggester)
-        self._remembered: list[str] = []
-        self._back = 0
 
     def action_give_up(self) -> None:
         self.post_message(self.GivenUp())
 
     def action_remember(self, step: int) -> None:
         """An earlier filter, and back; behind the last one an empty line."""
-        self._back = max(0, min(len(self._remembered), self._back - step))
-        self.value = self._remembered[-self._back] if self._back else ""
+        self.value = self.past.go(step)
         self.cursor_position = len(self.value)
 
-    def remember(self, text: str) -> None:
-        self._back = 0
-        if text:
-            self._remembered = [*(t for t in self._remembered if t != text), text][-MOST_REMEMBERED:]
+    @cached_property
+    def past(self) -> Past:
+        """Filters from before, of the person rather than of this screen."""
+        app = self.app
+        return Past(app.preferences if isinstance(app, CommandApp) else Preferences(), FILTERS)
 
 
 class FilterLine(Horizontal):
@@ -114,6 +115,17 @@ class FilterLine(Horizontal):
         self._input.focus()
         self._input.cursor_position = len(self._input.value)
 
+    def follow(self, text: str) -> None:
+        """Another filter, as if it had been typed and kept.
+
+        Raises:
+            InvalidInput: it is not understood; the one before is followed on.
+        """
+        parse_filter(text)
+        self._input.value = text
+        self._input.past.add(self.text)
+        self.set_class(bool(self.text), "-shown")
+
     def clear(self) -> bool:
         """Back to all jobs; whether there was a filter."""
         if not self.text:
@@ -154,7 +166,7 @@ class FilterLine(Horizontal):
     def _keep(self, event: Input.Submitted) -> None:
         event.stop()
         if not self._refusal:
-            self._input.remember(self.text)
+            self._input.past.add(self.text)
             self._leave()
 
     @on(_FilterInput.GivenUp)

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
+from etl_core.errors import InvalidInput
 from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import Tone, tone_of
 
@@ -38,8 +39,24 @@ _KEYS: Final[Mapping[str, Key]] = {
     "ROWS": lambda job: job.rows_extracted,
 }
 """By the titles of the columns; those that are not here are not sorted by."""
+SORTABLE: Final = tuple(_KEYS)
 _LARGEST_FIRST: Final = frozenset({"RETRIES", "LAST RUN", "ROWS"})
 """What one looks for is the last, or the most."""
+
+
+def sortable(text: str) -> str:
+    """The title of the column that a person means: `next`, `last`, `tenant`.
+
+    Raises:
+        InvalidInput: none or several begin so.
+    """
+    wanted = text.strip().upper()
+    found = [title for title in SORTABLE if title == wanted] or [
+        title for title in SORTABLE if title.startswith(wanted)
+    ]
+    if len(found) != 1:
+        raise InvalidInput(f"{text.strip()}: sort by {', '.join(title.lower() for title in SORTABLE)}")
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

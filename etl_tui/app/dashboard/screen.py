@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_filter import JobFilter
+from etl_core.rules.job_filter import JobFilter, completions
 from etl_tui.app.commands.command import JOBS, Command
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.commands.registry import bindings
@@ -23,7 +23,7 @@ from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.header import Header
 from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
-from etl_tui.app.dashboard.job_order import JobOrder
+from etl_tui.app.dashboard.job_order import SORTABLE, JobOrder, sortable
 from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.legend import legend
 from etl_tui.app.dashboard.marks import MARK, Marks
@@ -216,6 +216,13 @@ class Dashboard(CommandScreen):
     def refuse(self, text: str) -> None:
         self._message.refuse(text)
 
+    def complete(self, command: Command, text: str) -> Sequence[str]:
+        if command.name == "filter":
+            return completions(text, list(self._jobs.values()))
+        if command.name == "sort":
+            return [title.lower() for title in SORTABLE if title.startswith(text.upper())]
+        return ()
+
     def legend(self) -> Sequence[Sequence[Piece]]:
         return legend(self._look)
 
@@ -289,8 +296,11 @@ class Dashboard(CommandScreen):
         if job := self._grid.selected:
             self._actions.change_settings(job)
 
-    def action_filter(self) -> None:
-        self._filter_line.begin()
+    def action_filter(self, text: str = "") -> None:
+        if text:
+            self._filter_line.follow(text)
+        else:
+            self._filter_line.begin()
 
     def action_back(self) -> None:
         if self._marks.is_drawing:
@@ -300,6 +310,9 @@ class Dashboard(CommandScreen):
         else:
             self._filter_line.clear()
         self._show_marks()
+
+    def action_sort(self, title: str) -> None:
+        self._sort(self._order.by(sortable(title)))
 
     def action_sort_beside(self, step: int) -> None:
         self._sort(self._order.beside(self._heading.titles, step))

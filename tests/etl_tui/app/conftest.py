@@ -20,6 +20,7 @@ from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.feed.source import DatabaseSource
 from etl_tui.app.look.styled_line import StyledLine
 from etl_tui.app.look.theme import Look, choose_look
+from etl_tui.app.preferences import Preferences
 
 DASHBOARD = "test dashboard"
 PATIENCE = 400
@@ -88,12 +89,13 @@ async def drive(database_url: str) -> AsyncIterator[Drive]:
         tenant: str | None = None,
         look: Look | None = None,
         keymap: Keymap | None = None,
+        preferences: Preferences | None = None,
     ) -> AsyncIterator[Driven]:
         source = DatabaseSource(
             open_connection, await open_connection(), tenant=tenant, actor=Actor("ana", "ana", None)
         )
         look = look or choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"})
-        app = DashboardApp(source, look, tenant=tenant, keymap=keymap)
+        app = DashboardApp(source, look, tenant=tenant, keymap=keymap, preferences=preferences)
         try:
             async with app.run_test(size=size) as pilot:
                 dashboard = Driven(app, pilot)
