@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -123,5 +124,5 @@ class _Log:
     logs: RunLogs
     run_id: int
 
-    def write(self, message: str, level: Level = "info") -> None:
+    def write(self, message: str, level: Level = "info", **fields: Any) -> None:
         self.logs.write(self.run_id, message, level)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,16 +23,17 @@ class Actor:
 
     @classmethod
     def current(cls) -> Self:
-        """The person at this terminal: `ETL_ACTOR` if set, else the system's user; and where SSH came from.
+        """The person at this terminal: the user that this process runs as, and where SSH came from.
 
-        The database role is recorded by the database itself.
+        As the system has it, not as the environment says (USER, LOGNAME): nobody acts as somebody else. The
+        database role is recorded by the database itself.
         """
         try:
-            os_user = getpass.getuser()
-        except (KeyError, OSError):  # a container's uid without a passwd entry
+            os_user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # a container's uid without a passwd entry
             os_user = f"uid {os.getuid()}"
         origin = os.environ.get("SSH_CONNECTION", "").split(" ")[0] or None
-        return cls(os.environ.get("ETL_ACTOR") or os_user, os_user, origin)
+        return cls(os_user, os_user, origin)
 
 
 async def record_event(
@@ -45,7 +46,11 @@ async def record_event(
     run_id: int | None = None,
     **detail: Any,
 ) -> None:
-    """Adds an event; call it inside the transaction of the action that it tells of."""
+    """Adds an event; call it inside the transaction of the action that it tells of.
+
+    `detail` tells what was changed as `before` and `after`, and `reason` where one was given; without a
+    `tenant_id` the tenant is the job's, or the one that `detail` names as `tenant`.
+    """
     await _events.record_event(
         conn,
         action=action,

@@ -31,9 +31,18 @@ async def cancel(conn: Connection, job_id: int, actor: Actor) -> RunRow:
     async with conn.transaction():
         job, run = await _hold_open_run(conn, job_id, "there is nothing to cancel")
         await cancel_run(conn, job, run, cancelled_by=actor.name)
-        await record_event(conn, "cancel", actor, job_id=job_id, run_id=run["id"], state=run["state"])
+        cancelled = await show_run(conn, run["id"])
+        await record_event(
+            conn,
+            "cancel",
+            actor,
+            job_id=job_id,
+            run_id=run["id"],
+            before={"state": run["state"], "wait_reason": run["wait_reason"]},
+            after={"state": cancelled.state},
+        )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
-        return await show_run(conn, run["id"])
+        return cancelled
 
 
 async def release(conn: Connection, job_id: int, actor: Actor) -> RunRow:
@@ -51,6 +60,7 @@ async def release(conn: Connection, job_id: int, actor: Actor) -> RunRow:
                 f"run {run['id']} is held by no worker; `etl-tui jobs why {job_id}` says what it waits for"
             )
         await _leases.release_run(conn, run_id=run["id"], ready_at=None, wait_reason=None, losses=0)
+        released = await show_run(conn, run["id"])
         await record_event(
             conn,
             "release",
@@ -59,9 +69,11 @@ async def release(conn: Connection, job_id: int, actor: Actor) -> RunRow:
             run_id=run["id"],
             worker=run["worker_id"],
             lease=run["lease"],
+            before={"state": run["state"], "worker": run["worker_id"]},
+            after={"state": released.state, "worker": None},
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload=str(run["id"]))
-        return await show_run(conn, run["id"])
+        return released
 
 
 async def hold(
@@ -76,9 +88,18 @@ async def hold(
     if not reason:
         raise InvalidInput("a hold needs a reason: others will ask why the job waits")
     async with conn.transaction():
-        await lock_job(conn, job_id)
+        job = await lock_job(conn, job_id)
         await _interventions.hold_job(conn, job_id=job_id, held_by=actor.name, reason=reason, minutes=minutes)
-        await record_event(conn, "hold", actor, job_id=job_id, reason=reason, minutes=minutes)
+        await record_event(
+            conn,
+            "hold",
+            actor,
+            job_id=job_id,
+            reason=reason,
+            minutes=minutes,
+            before={name: job[name] for name in ("held", "held_by", "hold_reason", "held_until")},
+            after={"held": True, "held_by": actor.name, "hold_reason": reason, "minutes": minutes},
+        )
 
 
 async def clear(conn: Connection, job_id: int, actor: Actor) -> None:
@@ -97,9 +118,26 @@ async def clear(conn: Connection, job_id: int, actor: Actor) -> None:
             "clear",
             actor,
             job_id=job_id,
-            held=job["hold_reason"],
-            error=job["error_message"],
-            retry_count=job["retry_count"],
+            before={
+                name: job[name]
+                for name in (
+                    "status",
+                    "held",
+                    "held_by",
+                    "hold_reason",
+                    "held_until",
+                    "not_before",
+                    "error_kind",
+                    "error_message",
+                    "retry_count",
+                )
+            },
+            after={
+                "status": "READY" if job["status"] == "FAILED" else job["status"],
+                "held": False,
+                "not_before": None,
+                "retry_count": 0,
+            },
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
 
@@ -113,7 +151,7 @@ async def snooze(conn: Connection, job_id: int, actor: Actor, *, until: datetime
     async with conn.transaction():
         job = await lock_job(conn, job_id)
         await _interventions.snooze_job(conn, job_id=job_id, until=until)
-        await record_event(conn, "snooze", actor, job_id=job_id, before=job["not_before"], until=until)
+        await record_event(conn, "snooze", actor, job_id=job_id, before=job["not_before"], after=until)
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
 
 

@@ -98,7 +98,16 @@ async def run_now(
         )
         if run_id is None:
             raise Conflict(await _why_not_now(conn, job_id, name))
-        await record_event(conn, "run_now", actor, job_id=job_id, run_id=run_id, options=options or {})
+        await record_event(
+            conn,
+            "run_now",
+            actor,
+            job_id=job_id,
+            run_id=run_id,
+            options=options or {},
+            before={name: job[name] for name in ("status", "retry_count", "error_message")},
+            after={"status": "RUNNING"},
+        )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload=str(run_id))
         return await show_run(conn, run_id)
 
@@ -179,6 +188,7 @@ async def assign_integration(
         name = f"{job['tenant']}/{job['job_name']}"
         if job["status"] == "RUNNING":
             raise Conflict(f"{name} is running: its integration is not changed now; wait for its end")
+        integration_before = (await read_job(conn, job_id)).integration
         integration_id = await _jobs.assign_integration(
             conn, job_id=job_id, integration_name=integration_name
         )
@@ -192,8 +202,8 @@ async def assign_integration(
             "assign_integration",
             actor,
             job_id=job_id,
-            before=job["integration_id"],
-            after=integration_id,
+            before=integration_before,
+            after=integration_name,
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
         return await show_job(conn, job_id)
@@ -214,12 +224,31 @@ async def set_active(
                 conn, job_id=job_id, active=active, changed_by=actor.name, reason=reason
             )
             action = "enable" if active else "disable"
-            await record_event(conn, action, actor, job_id=job_id, reason=reason)
+            await record_event(
+                conn,
+                action,
+                actor,
+                job_id=job_id,
+                reason=reason,
+                before={
+                    "active": job["active"],
+                    "off_by": job["off_by"],
+                    "off_reason": job["off_reason"],
+                },
+                after={"active": active},
+            )
         if not active:
             cancelled = await _jobs.cancel_unstarted_run(conn, job_id=job_id, cancelled_by=actor.name)
             if cancelled is not None:
                 await record_event(
-                    conn, "cancel", actor, job_id=job_id, run_id=cancelled, reason="switched off"
+                    conn,
+                    "cancel",
+                    actor,
+                    job_id=job_id,
+                    run_id=cancelled,
+                    reason="switched off",
+                    before={"state": "QUEUED"},
+                    after={"state": "CANCELLED"},
                 )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
         return await read_job(conn, job_id)
@@ -264,7 +293,14 @@ async def add_job(
         )
         if job_id is None:
             raise Conflict(f"{tenant} already has a job {job_name!r}; `etl-tui jobs settings` changes it")
-        await record_event(conn, "add_job", actor, job_id=job_id, integration=integration)
+        await record_event(
+            conn,
+            "add_job",
+            actor,
+            job_id=job_id,
+            integration=integration,
+            after=[request.schedule_interval_minutes, request.retry_interval_minutes],
+        )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
         return await read_job(conn, job_id)
 

@@ -38,7 +38,17 @@ async def pause(conn: Connection, place: Place, actor: Actor, *, reason: str) ->
         )
         if added is None:
             raise Conflict(f"{place} is paused already, by {found.paused_by}: {found.reason}")
-        await record_event(conn, "pause", actor, tenant_id=tenant_id, place=str(place), reason=found.reason)
+        await record_event(
+            conn,
+            "pause",
+            actor,
+            tenant_id=tenant_id,
+            place=str(place),
+            integration=place.integration,
+            reason=found.reason,
+            before=None,
+            after={"paused_by": found.paused_by, "reason": found.reason},
+        )
     return found
 
 
@@ -55,7 +65,15 @@ async def resume(conn: Connection, place: Place, actor: Actor) -> None:
             others = ", ".join(str(Place(row.tenant, row.integration)) for row in await list_pauses(conn))
             raise Conflict(f"{place} is not paused" + (f"; paused are: {others}" if others else ""))
         await record_event(
-            conn, "resume", actor, tenant_id=tenant_id, place=str(place), reason=removed["reason"]
+            conn,
+            "resume",
+            actor,
+            tenant_id=tenant_id,
+            place=str(place),
+            integration=place.integration,
+            reason=removed["reason"],
+            before={name: removed[name] for name in ("paused_by", "reason", "paused_at")},
+            after=None,
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
 
@@ -74,13 +92,30 @@ async def limit(conn: Connection, place: Place, max_runs: int | None, actor: Act
     check_limit(max_runs)
     async with conn.transaction():
         tenant_id, integration_id = await find_place(conn, place)
+        before = next(
+            (
+                row.max_runs
+                for row in await list_limits(conn)
+                if (row.tenant, row.integration) == (place.tenant, place.integration)
+            ),
+            None,
+        )
         if integration_id is not None:
             await _pauses.limit_integration(conn, integration_id=integration_id, max_runs=max_runs)
         elif tenant_id is not None:
             await _pauses.limit_tenant(conn, tenant_id=tenant_id, max_runs=max_runs)
         else:
             await _pauses.limit_all(conn, max_runs=max_runs)
-        await record_event(conn, "limit", actor, tenant_id=tenant_id, place=str(place), max_runs=max_runs)
+        await record_event(
+            conn,
+            "limit",
+            actor,
+            tenant_id=tenant_id,
+            place=str(place),
+            integration=place.integration,
+            before=before,
+            after=max_runs,
+        )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
 
 

@@ -36,7 +36,16 @@ async def drain_worker(conn: Connection, worker_id: int, actor: Actor, *, drain:
         if row is None:
             raise Conflict(f"no worker {worker_id} is alive; `etl-tui workers list` shows them")
         action = "drain" if drain else "undrain"
-        await record_event(conn, action, actor, worker=worker_id, host=row["host"], pid=row["pid"])
+        await record_event(
+            conn,
+            action,
+            actor,
+            worker=worker_id,
+            host=row["host"],
+            pid=row["pid"],
+            before={"draining_by": row["was_draining_by"]},
+            after={"draining_by": actor.name if drain else None},
+        )
 
 
 async def list_queues(conn: Connection, broker: Broker) -> list[QueueRow]:

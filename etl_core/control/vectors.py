@@ -127,13 +127,21 @@ async def stop_vectorizing(
     owner = await find_tenant(conn, tenant)
     async with conn.transaction():
         integration_id = await _lock_integration(conn, owner.name, integration)
+        row = await _vectors.vector_settings_of(conn, integration_id=integration_id, stream=stream)
         if not await _vectors.drop_vector_settings(conn, integration_id=integration_id, stream=stream):
             raise NotFound(
                 f"stream {stream!r} of {tenant}/{integration} is not vectorized; "
                 f"`etl-tui integrations vectorize {tenant} {integration}` lists what is"
             )
         await record_event(
-            conn, "stop_vectorizing", actor, tenant_id=owner.id, integration=integration, stream=stream
+            conn,
+            "stop_vectorizing",
+            actor,
+            tenant_id=owner.id,
+            integration=integration,
+            stream=stream,
+            before=VectorSettings.model_validate(dict(row)).model_dump() if row else None,
+            after=None,
         )
 
 

@@ -68,7 +68,8 @@ async def add_window(
             actor,
             tenant_id=tenant_id,
             job_id=job_id,
-            window=window.model_dump(mode="json"),
+            before=None,
+            after=window.model_dump(mode="json"),
         )
     return window
 
@@ -76,6 +77,7 @@ async def add_window(
 async def remove_window(conn: Connection, window_id: int, actor: Actor) -> None:
     """Raises NotFound where there is no such window."""
     async with conn.transaction():
+        window = next((row for row in await list_windows(conn) if row.id == window_id), None)
         removed = await _pauses.remove_window(conn, window_id=window_id)
         if removed is None:
             raise NotFound(f"no window {window_id}; `etl-tui windows list` shows all")
@@ -85,7 +87,8 @@ async def remove_window(conn: Connection, window_id: int, actor: Actor) -> None:
             actor,
             tenant_id=removed["tenant_id"],
             job_id=removed["job_id"],
-            window=window_id,
+            before=window.model_dump(mode="json") if window else window_id,
+            after=None,
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
 

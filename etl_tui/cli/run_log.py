@@ -36,7 +36,8 @@ def register(group: Subparsers) -> None:
 
 async def show_log(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the lines of a run; `--json`: an array of LogLine."""
-    from etl_core.control.runs import read_log, show_run
+    from etl_core.control.run_logs import read_log
+    from etl_core.control.runs import show_run
 
     if arguments.follow and context.output.json:
         raise InvalidInput("--follow prints lines as they come; --json is one document")

@@ -12,6 +12,7 @@ from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from etl_core.models.run import RunRow
@@ -118,7 +119,7 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
     return ExitCode.DONE
 
 
-def print_runs(runs: list[RunRow], now: datetime, context: Context) -> None:
+def print_runs(runs: Sequence[RunRow], now: datetime, context: Context) -> None:
     """A table of runs, for people."""
     from etl_core.rules.clock_text import ago_text
     from etl_core.rules.counts_text import result_sentence

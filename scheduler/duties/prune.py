@@ -1,4 +1,4 @@
-"""Keeps the history at a size: old runs, events, rejects and processes go, in small steps."""
+"""Keeps the history at a size: old runs, logs, events, rejects and processes go, in small steps."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Prune:
             try:
                 for step in (
                     _prune.prune_runs,
+                    _prune.prune_logs,
                     _prune.prune_events,
                     _prune.prune_rejects,
                     _prune.prune_processes,

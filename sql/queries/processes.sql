@@ -100,9 +100,16 @@ ORDER BY w.id DESC;
 
 -- name: drain_worker(worker_id, draining_by)^
 -- It finishes what it holds and takes no more; null draining_by lets it work again. No row: not alive.
-UPDATE workers SET draining_by = :draining_by
-WHERE id = :worker_id AND stopped_at IS NULL AND lost_at IS NULL
-RETURNING id, host, pid;
+WITH old AS MATERIALIZED (
+    SELECT w.id, w.draining_by FROM workers AS w
+    WHERE w.id = :worker_id AND w.stopped_at IS NULL AND w.lost_at IS NULL
+    FOR NO KEY UPDATE
+)
+
+UPDATE workers AS w SET draining_by = :draining_by
+FROM old
+WHERE w.id = old.id
+RETURNING w.id, w.host, w.pid, old.draining_by AS was_draining_by;
 
 -- name: list_stages()
 -- What is ready for each stage, and how long the oldest has waited.

@@ -31,13 +31,20 @@ WITH gone AS (
 SELECT count(*) FROM gone;
 
 -- name: prune_events(keep_days, at_most)$
--- The audit is kept four times as long as runs.
+-- The audit is kept four times as long as runs; nothing else removes an event.
+SELECT prune_audit(make_interval(secs => :keep_days * 4 * 86400), :at_most);
+
+-- name: prune_logs(keep_days, at_most)$
+-- Lines of runs that are kept for longer (the newest of their job): a log is kept as long as a run of any age. Runs that
+-- are open keep theirs.
 WITH gone AS (
-    DELETE FROM job_events
+    DELETE FROM run_logs
     WHERE id IN (
-        SELECT id FROM job_events
-        WHERE at < now() - make_interval(secs => :keep_days * 4 * 86400)
-        ORDER BY at
+        SELECT l.id
+        FROM run_logs AS l INNER JOIN job_runs AS r ON l.run_id = r.id
+        WHERE l.at < now() - make_interval(secs => :keep_days * 86400)
+            AND r.finished_at < now() - make_interval(secs => :keep_days * 86400)
+        ORDER BY l.at
         LIMIT :at_most
     )
     RETURNING id

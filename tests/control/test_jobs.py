@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from typing import Any
 
 import asyncpg
@@ -265,11 +267,12 @@ async def test_find_job(db: Connection) -> None:
 
 async def test_who_did_it(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """The person, the account, where SSH came from, and the role that the database saw."""
-    monkeypatch.setenv("ETL_ACTOR", "tess")
+    for name in ("ETL_ACTOR", "USER", "LOGNAME"):
+        monkeypatch.setenv(name, "somebody")  # nobody acts as somebody else
     monkeypatch.setenv("SSH_CONNECTION", "192.0.2.7 5000 192.0.2.1 22")
     await jobs.run_now(db, await make_job(db), Actor.current())
     event = await one(db, "SELECT *, current_user::text AS me FROM job_events")
-    assert (event["actor"], event["ssh_origin"]) == ("tess", "192.0.2.7")
-    assert event["os_user"]
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert (event["actor"], event["os_user"], event["ssh_origin"]) == (me, me, "192.0.2.7")
     assert event["db_role"] == event["me"]
     assert event["tenant_id"] is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl_core.connector import ExtractContext, Page, Record, Stream
-from etl_core.control.runs import read_log
+from etl_core.control.run_logs import read_log
 from etl_core.secret_values import remember_secret
 from tests.workers.running import Hand
 from workers import execution, run_log

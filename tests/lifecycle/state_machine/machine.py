@@ -42,7 +42,9 @@ MAX_FAILURES = 3
 
 CLEAN = """
 DELETE FROM pauses; DELETE FROM blackout_windows; DELETE FROM etl_jobs; DELETE FROM workers;
-DELETE FROM integrations; DELETE FROM job_events; DELETE FROM tenants;
+DELETE FROM integrations; DELETE FROM tenants;
+ALTER TABLE job_events DISABLE TRIGGER USER; DELETE FROM job_events;
+ALTER TABLE job_events ENABLE TRIGGER USER;
 UPDATE dispatch_limits SET max_runs = NULL;
 SELECT setval(pg_get_serial_sequence('etl_jobs', 'id'), 1, false)
 """

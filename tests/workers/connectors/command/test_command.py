@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from etl_core.connectors_registry import check_config
-from etl_core.control.runs import read_log
+from etl_core.control.run_logs import read_log
 from etl_core.control.secret_fields import refuse_secrets_in_clear
 from etl_core.errors import InvalidInput, Permanent, SourceError, Transient, Unauthorised
 from etl_core.testing.destination import Destination

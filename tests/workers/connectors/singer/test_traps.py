@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from etl_core.connector import PartitionState
-from etl_core.control.runs import read_log
+from etl_core.control.run_logs import read_log
 from etl_core.errors import Permanent, Transient
 from etl_core.secret_box import new_key
 from etl_core.testing.contract.comparing import all_pages
