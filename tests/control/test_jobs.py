@@ -41,7 +41,9 @@ async def test_run_now_starts_a_job_at_rest(db: Connection, status: str) -> None
     job = await one(db, "SELECT * FROM etl_jobs")
     assert (job["status"], job["error_message"], job["error_kind"]) == ("RUNNING", None, None)
     assert job["retry_count"] == 2  # failures in a row end with a success, not with a try
-    assert await events(db) == [("run_now", "tess", job_id, {"options": {"full": True}})]
+    (told,) = await events(db)
+    assert told[:3] == ("run_now", "tess", job_id)
+    assert (told[3]["options"], told[3]["before"]["status"]) == ({"full": True}, status)
     assert await db.fetchval("SELECT run_id FROM job_events") == run.id
 
 
@@ -152,10 +154,13 @@ async def test_off_and_on_are_told_once(db: Connection) -> None:
     job_id = await make_job(db)
     for active in (True, False, False, True, True):
         await jobs.set_active(db, job_id, active, PERSON, reason="why")
-    assert await events(db) == [
-        ("disable", "tess", job_id, {"reason": "why"}),
-        ("enable", "tess", job_id, {"reason": "why"}),
-    ]
+    off, on = await events(db)
+    assert (off[:3], on[:3]) == (("disable", "tess", job_id), ("enable", "tess", job_id))
+    assert on[3] == {
+        "reason": "why",
+        "before": {"active": False, "off_by": "tess", "off_reason": "why"},
+        "after": {"active": True},
+    }
     job = await jobs.show_job(db, job_id)
     assert (job.off_by, job.off_reason) == (None, None)
 
@@ -240,7 +245,7 @@ async def test_add_job(db: Connection) -> None:
     row = await add("orders")
     assert (row.active, row.status, row.tenant, row.integration) == (True, "READY", "acme", "made-up")
     assert row.due_at is not None
-    assert await events(db) == [("add_job", "tess", row.id, {"integration": "made-up"})]
+    assert await events(db) == [("add_job", "tess", row.id, {"integration": "made-up", "after": [60, 15]})]
     with pytest.raises(Conflict, match="acme already has a job 'orders'"):
         await add("orders")
     with pytest.raises(NotFound, match="no tenant 'nobody'"):
