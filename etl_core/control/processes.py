@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etl_core.broker.protocol import Stage
 from etl_core.control.audit import Actor, record_event
 from etl_core.errors import Conflict
-from etl_core.models.dispatch import QueueRow, WorkerRow
+from etl_core.models.dispatch import QueueRow, SchedulerRow, WorkerRow
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 
@@ -21,6 +21,12 @@ async def list_workers(conn: Connection, *, lost_after: float) -> list[WorkerRow
     """Workers alive, or gone within the last hour, newest first."""
     rows = _processes.list_workers(conn, lost_after=lost_after)
     return [WorkerRow.model_validate(dict(row)) async for row in rows]
+
+
+async def list_schedulers(conn: Connection, *, silent_after: float) -> list[SchedulerRow]:
+    """Schedulers alive, or gone within the last hour, newest first; silent ones have no heartbeat so long."""
+    rows = _processes.list_schedulers(conn, silent_after=silent_after)
+    return [SchedulerRow.model_validate(dict(row)) async for row in rows]
 
 
 async def drain_worker(conn: Connection, worker_id: int, actor: Actor, *, drain: bool = True) -> None:

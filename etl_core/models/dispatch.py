@@ -62,6 +62,22 @@ class QueueRow(BaseModel):
     broker_consumers: int | None
 
 
+class HeldRun(BaseModel):
+    """A run of which a worker has something in hand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: int
+    job_id: int
+    tenant: str
+    job: str
+    started_at: datetime | None
+    whole: bool
+    """It has the run itself; else only batches of it."""
+    batches: int
+    """Batches of it in the worker's hand."""
+
+
 class WorkerRow(BaseModel):
     """A worker that is alive, or was until a moment ago."""
 
@@ -80,3 +96,23 @@ class WorkerRow(BaseModel):
     draining_by: str | None
     runs: list[str]
     """What it works on: `tenant/job (run, since)`."""
+    slots_used: int = 0
+    """Runs in its hand."""
+    batches: int = 0
+    """Batches in its hand, of any run."""
+    holds: list[HeldRun] = []
+
+
+class SchedulerRow(BaseModel):
+    """A scheduler that is alive, or was within the last hour."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    heartbeat_age_seconds: float
+    state: str
+    """`alive`, `silent`, `stopped`."""

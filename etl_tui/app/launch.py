@@ -63,7 +63,13 @@ async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool
         from etl_tui.app.look.theme import choose_look
         from etl_tui.app.preferences import Preferences
 
-        source = DatabaseSource(open_connection, conn, tenant=settings.tenant, actor=Actor.current())
+        source = DatabaseSource(
+            open_connection,
+            conn,
+            tenant=settings.tenant,
+            actor=Actor.current(),
+            lost_after=settings.lease_timeout,
+        )
         try:
             app = DashboardApp(
                 source,

@@ -84,7 +84,8 @@ SELECT
         WHEN w.draining_by IS NOT NULL THEN 'draining'
         ELSE 'alive'
     END AS state,
-    coalesce(held.runs, '{}') AS runs
+    coalesce(held.runs, '{}') AS runs,
+    coalesce(hand.slots_used, 0) AS slots_used, coalesce(hand.batches, 0) AS batches, coalesce(hand.holds, '[]') AS holds
 FROM workers AS w
 LEFT JOIN LATERAL (
     SELECT array_agg(
@@ -95,8 +96,45 @@ LEFT JOIN LATERAL (
     INNER JOIN tenants AS t ON r.tenant_id = t.id
     WHERE r.worker_id = w.id AND r.state = 'RUNNING'
 ) AS held ON true
+LEFT JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE part.whole) AS slots_used,
+        sum(part.batches)::integer AS batches,
+        jsonb_agg(
+            jsonb_build_object(
+                'run_id', r.id, 'job_id', j.id, 'tenant', t.name, 'job', j.job_name, 'started_at', r.started_at,
+                'whole', part.whole, 'batches', part.batches
+            ) ORDER BY r.id
+        ) AS holds
+    FROM (
+        SELECT each.run_id, bool_or(each.whole) AS whole, count(*) FILTER (WHERE NOT each.whole) AS batches
+        FROM (
+            SELECT id AS run_id, true AS whole FROM job_runs WHERE worker_id = w.id AND state = 'RUNNING'
+            UNION ALL
+            SELECT run_id, false FROM run_batches WHERE worker_id = w.id AND state = 'LEASED'
+        ) AS each
+        GROUP BY each.run_id
+    ) AS part
+    INNER JOIN job_runs AS r ON part.run_id = r.id
+    INNER JOIN etl_jobs AS j ON r.job_id = j.id
+    INNER JOIN tenants AS t ON r.tenant_id = t.id
+) AS hand ON true
 WHERE coalesce(w.stopped_at, w.lost_at, 'infinity') > now() - interval '1 hour'
 ORDER BY w.id DESC;
+
+-- name: list_schedulers(silent_after)
+-- Schedulers alive, or stopped or silent within the last hour, newest first.
+SELECT
+    s.id, s.host, s.pid, s.version, s.started_at,
+    extract(EPOCH FROM now() - s.heartbeat_at)::float AS heartbeat_age_seconds,
+    CASE
+        WHEN s.stopped_at IS NOT NULL THEN 'stopped'
+        WHEN s.heartbeat_at < now() - make_interval(secs => :silent_after) THEN 'silent'
+        ELSE 'alive'
+    END AS state
+FROM schedulers AS s
+WHERE greatest(s.heartbeat_at, s.stopped_at) > now() - interval '1 hour'
+ORDER BY s.id DESC;
 
 -- name: drain_worker(worker_id, draining_by)^
 -- It finishes what it holds and takes no more; null draining_by lets it work again. No row: not alive.

@@ -21,6 +21,7 @@ from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import tone_of
 from etl_tui.app.dashboard.columns import Layout, Moment, choose_layout
 from etl_tui.app.feed.clock import DatabaseClock
+from etl_tui.app.look.changed_span import changed_span
 from etl_tui.app.look.theme import Look
 
 CACHED_ROWS = 512
@@ -119,7 +120,7 @@ class JobGrid(ScrollView, can_focus=False):
         """Draws what the clock or a change of its job made different among the visible rows."""
         for y, drawn in list(self._on_screen.items()):
             strip = self._row(self._top + y)
-            if strip is not drawn and (span := _changed_span(drawn, strip)) is not None:
+            if strip is not drawn and (span := changed_span(drawn, strip)) is not None:
                 start, end = span
                 self.refresh(Region(start, y, end - start, 1))
 
@@ -227,16 +228,3 @@ class JobGrid(ScrollView, can_focus=False):
             self._cache.clear()
             self.refresh()
             self.post_message(self.LayoutChanged(layout))
-
-
-def _changed_span(before: Strip, after: Strip) -> tuple[int, int] | None:
-    """Cells [start, end) that differ; the whole line when styles do, or when cells are not characters."""
-    if before == after:
-        return None
-    old, new = before.text, after.text
-    if [segment.style for segment in before] != [segment.style for segment in after] or len(old) != len(new):
-        return 0, after.cell_length
-    if not (len(old) == before.cell_length and len(new) == after.cell_length):
-        return 0, after.cell_length
-    differing = [index for index, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
-    return (differing[0], differing[-1] + 1) if differing else None

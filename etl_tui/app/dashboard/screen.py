@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from textual import on
@@ -33,12 +34,13 @@ from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
+from etl_tui.app.views.switch import ViewSwitch
 
 TICK_SECONDS = 1.0
 
 
 class Dashboard(CommandScreen):
-    """All jobs, alive. It is the `LiveListener` of its `Live`."""
+    """All jobs, alive. It is the `LiveListener` of its `Live`, and the `Board` of the views beside it."""
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(JOBS)
@@ -69,6 +71,9 @@ class Dashboard(CommandScreen):
             self, source, look, clock=self._clock, message=self._message, live=self._live
         )
         self._hints = KeyHints(look)
+        self._health: Health | None = None
+        self._lost: tuple[str, int] | None = None
+        self._views = ViewSwitch(self, source, look, tenant=tenant)
 
     def compose(self) -> ComposeResult:
         yield self._header
@@ -110,6 +115,7 @@ class Dashboard(CommandScreen):
     def show_health(self, health: Health) -> None:
         """Who is alive, and the database's time."""
         self._clock.set(health.now)
+        self._lost = None
         self._take_health(health)
         self._banner.show_health(health)
         if self._filter:  # what is late, or waits, becomes so by the clock
@@ -117,11 +123,13 @@ class Dashboard(CommandScreen):
 
     def show_lost(self, error: str, seconds: int) -> None:
         """No answer from the database; what was shown last stays."""
+        self._lost = (error, seconds)
         self._take_health(None)
         self._banner.show_lost(error, seconds)
         self._first_shown()
 
     def _take_health(self, health: Health | None) -> None:
+        self._health = health
         self._actions.health = health
         self._header.show_health(health)
         self._grid.show_health(health)
@@ -151,6 +159,49 @@ class Dashboard(CommandScreen):
         else:
             self._live.pause()
         self._tick()
+
+    # What the views beside it take
+
+    @property
+    def jobs(self) -> Mapping[int, JobRow]:
+        """All jobs by id."""
+        return self._jobs
+
+    @property
+    def health(self) -> Health | None:
+        """Who is alive; None while that is unknown."""
+        return self._health
+
+    @property
+    def clock(self) -> DatabaseClock:
+        """The database's."""
+        return self._clock
+
+    @property
+    def now(self) -> datetime:
+        """The database's time in the reader's zone."""
+        return self._clock.now()
+
+    def brief(self, header: Header, banner: Banner) -> None:
+        """Tells a view's header and banner what its own say."""
+        header.show_totals(self._jobs.values())
+        header.show_health(self._health)
+        if self._lost is not None:
+            banner.show_lost(*self._lost)
+        elif self._health is not None:
+            banner.show_health(self._health)
+
+    def open_job(self, job_id: int) -> str | None:
+        """Opens a job as Enter on the grid does; why not, when it is not among those shown."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            return f"job {job_id} is gone, or another tenant's"
+        self._actions.show_details(job)
+        return None
+
+    def look_again(self) -> None:
+        """An action elsewhere changed something."""
+        self._live.wake(reconcile=True)
 
     # What the parts tell
 
@@ -325,3 +376,6 @@ class Dashboard(CommandScreen):
 
     def action_look_again(self) -> None:
         self._live.wake(reconcile=True)
+
+    def action_show_view(self, name: str) -> None:
+        self._views.show(name)

@@ -26,6 +26,8 @@ T = TypeVar("T")
 class JobSource(Protocol):
     """What the dashboard asks for. All raise `EtlError`: `Unreachable` when the database is gone."""
 
+    @property
+    def lost_after(self) -> float: ...
     async def reconnect(self) -> None: ...
     async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T: ...
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T: ...
@@ -53,12 +55,19 @@ class DatabaseSource:
         *,
         tenant: str | None,
         actor: Actor,
+        lost_after: float = 10.0,
     ) -> None:
+        self._lost_after = lost_after
         self._open_connection = open_connection
         self._tenant = tenant
         self._actor = actor
         self._turn = asyncio.Lock()
         self._use(conn)
+
+    @property
+    def lost_after(self) -> float:
+        """Seconds without a heartbeat after which a process is silent."""
+        return self._lost_after
 
     async def reconnect(self) -> None:
         """Opens another connection; the feed starts anew with it."""

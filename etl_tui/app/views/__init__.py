@@ -1,0 +1,1 @@
+"""The views beside the jobs: queues, workers, the schedule, what happened."""

@@ -1,0 +1,42 @@
+"""Goes from view to view: each is made when it is first asked for, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from etl_tui.app.feed.source import JobSource
+from etl_tui.app.look.theme import Look
+from etl_tui.app.views.board import Board
+from etl_tui.app.views.view import View
+from etl_tui.app.views.workers import WorkersView
+
+KINDS: Final[Mapping[str, type[View]]] = {kind.NAME: kind for kind in (WorkersView,)}
+
+
+class ViewSwitch:
+    """Of one dashboard, `jobs`, which lies beneath whatever view is shown."""
+
+    def __init__(self, board: Board, source: JobSource, look: Look, *, tenant: str | None = None) -> None:
+        self._board, self._source, self._look, self._tenant = board, source, look, tenant
+        self._names: dict[str, str] = {}
+
+    def show(self, name: str) -> None:
+        """Shows the view of that name; `jobs` is the dashboard itself."""
+        is_view = isinstance(self._board.app.screen, View)
+        if name == "jobs":
+            if is_view:
+                self._board.app.pop_screen()
+            return
+        if is_view and self._board.app.screen is self._board.app.get_screen(self._installed(name)):
+            return
+        go = self._board.app.switch_screen if is_view else self._board.app.push_screen
+        go(self._installed(name))
+
+    def _installed(self, name: str) -> str:
+        if name not in self._names:
+            view = KINDS[name](self._board, self._source, self._look, self, tenant=self._tenant)
+            # Another dashboard of this app, of another database, has views of its own.
+            self._names[name] = f"{name}-{id(self)}"
+            self._board.app.install_screen(view, self._names[name])
+        return self._names[name]

@@ -1,0 +1,107 @@
+"""The views beside the jobs, on a real database: what is in it is shown, keys change it."""
+
+from __future__ import annotations
+
+import asyncpg
+from textual import events
+
+from etl_tui.app.look.styled_line import StyledLine
+from etl_tui.app.views.view import View
+from tests.etl_tui.app.conftest import AddJob, Drive, Driven
+from tests.support.jobs import make_worker, start_run
+
+
+def shown(dashboard: Driven) -> View:
+    """The view on top."""
+    view = dashboard.app.screen
+    assert isinstance(view, View)
+    return view
+
+
+def line(dashboard: Driven, name: str) -> str:
+    """What one of the lines of the screen on top says."""
+    return dashboard.app.screen.query_one(f"#{name}", StyledLine).shown.rstrip()
+
+
+async def open_view(dashboard: Driven, key: str) -> View:
+    """Presses the view's key and waits for its first rows."""
+    await dashboard.pilot.press(key)
+    await dashboard.until(
+        lambda: isinstance(dashboard.app.screen, View) and dashboard.app.screen.query("#hints")
+    )
+    return shown(dashboard)
+
+
+async def test_workers_are_drained_and_their_runs_opened(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    job_id = await add_job("github")
+    busy = await make_worker(db, host="a \x1b[2Jbox")
+    await start_run(db, job_id, busy)
+    idle = await make_worker(db, host="other")
+    await db.execute("INSERT INTO schedulers (host, pid, version) VALUES ('here', 7, '0')")
+    async with drive() as dashboard:
+        view = await open_view(dashboard, "3")
+        await dashboard.until(lambda: len(view.list.rows) == 3)
+        rows = view.list.drawn
+        assert rows[0].startswith(f"›● worker {idle}")
+        assert "0/4" in rows[0]
+        assert "1/4" in rows[1]
+        assert "acme/github" in rows[1]
+        assert "scheduler" in rows[2]
+        assert "\x1b" not in dashboard.screen_text()
+        assert all(len(text) <= 80 for text in dashboard.screen_text().splitlines())
+
+        await dashboard.pilot.press("j", "d")
+        await dashboard.until(lambda: "finishes what it has" in dashboard.screen_text())
+        assert "acme/github, run" in dashboard.screen_text()
+        assert "1 other worker goes on" in dashboard.screen_text()
+        await dashboard.pilot.press("y")
+        await dashboard.until(lambda: "draining" in view.list.drawn[1])
+        assert await db.fetchval("SELECT draining_by FROM workers WHERE id = $1", busy) == "ana"
+        await dashboard.pilot.press("d")
+        await dashboard.until(lambda: "takes runs again" in dashboard.screen_text())
+        await dashboard.pilot.press("y")
+        await dashboard.until(lambda: "draining" not in view.list.drawn[1])
+
+        await dashboard.pilot.press("enter")
+        await dashboard.until(lambda: dashboard.app.screen is not view)
+        assert "acme/github" in dashboard.screen_text()
+
+
+async def test_a_view_keeps_its_cursor_and_filter_and_asks_only_while_it_is_seen(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    await add_job("github")
+    for host in ("alpha", "beta", "gamma"):
+        await make_worker(db, host=host)
+    async with drive() as dashboard:
+        view = await open_view(dashboard, "3")
+        await dashboard.until(lambda: len(view.list.rows) == 3)
+        await dashboard.pilot.press("j", "slash", *"host:bet", "enter")
+        await dashboard.until(lambda: len(view.list.rows) == 1)
+        assert view.list.drawn[0].startswith("›")
+        assert "beta" in view.list.drawn[0]
+        assert "1 of 3" in line(dashboard, "tabs")
+        await dashboard.pilot.press("1")
+        assert len(dashboard.app.screen_stack) == 1
+        await make_worker(db, host="better")
+        await dashboard.pilot.pause(1.5)
+        assert view.list.total == 3
+        await dashboard.pilot.press("3")
+        await dashboard.until(lambda: view.list.total == 4)
+        assert shown(dashboard) is view
+        assert [row[0] for row in view.list.drawn] == [" ", "›"]
+        assert "better" not in view.list.drawn[1]
+
+        dashboard.app.post_message(events.AppBlur())
+        await dashboard.until(lambda: "paused" in line(dashboard, "title"))
+        await make_worker(db, host="beta2")
+        await dashboard.pilot.pause(1.5)
+        assert view.list.total == 4
+        dashboard.app.post_message(events.AppFocus())
+        await dashboard.until(lambda: view.list.total == 5)
+        await dashboard.pilot.press("escape")
+        await dashboard.until(lambda: len(view.list.rows) == 5)
+        await dashboard.pilot.press("escape")
+        assert len(dashboard.app.screen_stack) == 1
