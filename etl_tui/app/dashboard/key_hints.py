@@ -81,6 +81,7 @@ class KeyHints(StyledLine):
             shown.append(hint)
         self._shown = [*shown, *common]
         pieces = [Piece(" ", self.look.text), Piece(self._lead, self.look.tone(Tone.WAITING))]
-        for hint in self._shown:
-            pieces += [Piece(hint.key, self.look.title), Piece(f" {hint.word}  ", self.look.dim)]
+        for number, hint in enumerate(self._shown):
+            gap = " " * GAP if number else ""
+            pieces += [Piece(gap + hint.key, self.look.title), Piece(f" {hint.word}", self.look.dim)]
         self.show(pieces)
