@@ -43,7 +43,6 @@ class CommandLine(Dialog[tuple[str, str]]):
     """
 
     DEFAULT_CSS = """
-    CommandLine { align: left bottom; }
     CommandLine > .foot { height: auto; width: 100%; background: $background; }
     CommandLine Choices { height: auto; max-height: 8; background: $field; }
     CommandLine Horizontal { height: 1; }

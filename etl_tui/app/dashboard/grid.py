@@ -215,7 +215,9 @@ class JobGrid(ScrollView, can_focus=False):
     # Size
 
     def on_resize(self) -> None:
+        # What was drawn under another height may stay in Textual's cache: drawn again, it is known again.
         self._on_screen.clear()
+        self.refresh()
         self._lay_out()
         self.virtual_size = Size(self._width, len(self._jobs))
         if self._jobs and not self._is_visible(self._cursor):

@@ -43,6 +43,8 @@ async def test_marks_outlive_refresh_sort_and_filter(drive: Drive, add_job: AddJ
         press = dashboard.pilot.press
         await press("space")  # and the cursor goes on
         await dashboard.until(lambda: "■ 1 marked" in dashboard.line("hints"))
+        await dashboard.until(lambda: "■● READY      acme/alpha" in dashboard.screen_text())
+        await dashboard.until(lambda: "›● READY      acme/bravo" in dashboard.screen_text())
         await press("j", "V", "j")
         await dashboard.until(lambda: "■ 3 marked" in dashboard.line("hints"))
         await press("V", "j")  # kept, and no longer drawn
