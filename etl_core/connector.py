@@ -334,6 +334,25 @@ class FixedStreams(Protocol):
 
 
 @runtime_checkable
+class CheckedCheckpoint(Protocol):
+    """What a connector has whose values are of one form in all streams: what people edit is checked by it."""
+
+    Bookmark: ClassVar[builtins.type[BaseModel]]
+    Resume: ClassVar[builtins.type[BaseModel]]
+
+
+@runtime_checkable
+class CheckpointByStream(Protocol):
+    """The same of a connector whose streams or partitions differ; it comes before `CheckedCheckpoint`."""
+
+    @classmethod
+    def checkpoint_models(
+        cls, stream: str, partition: str
+    ) -> tuple[builtins.type[BaseModel], builtins.type[BaseModel]] | None:
+        """Bookmark and resume, as `extract` writes them now; None: it knows no such partition."""
+
+
+@runtime_checkable
 class VersionedCheckpoint(Protocol):
     """What a connector has whose bookmark or resume changed its form since the first version (which is 1)."""
 

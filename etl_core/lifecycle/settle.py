@@ -92,7 +92,6 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
         error_message=outcome.error_message,
         hold_reason=outcome.hold_reason,
         actor=actor,
-        document_before=job["checkpoint_data"],
     )
     await _tell_if_switched_off(conn, job, run_id, after)
     return outcome
@@ -208,5 +207,4 @@ async def cut_version(conn: Connection, job: asyncpg.Record, run_id: int, *, act
         actor=actor,
         reason=None,
         run_id=run_id,
-        document_before=job["checkpoint_data"],
     )

@@ -56,17 +56,18 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
 
 async def clear_one(arguments: argparse.Namespace, context: Context) -> int:
     """Clears it; `--json`: {job_id, version}."""
+    from etl_core.control import checkpoints
     from etl_core.control.audit import Actor
-    from etl_core.control.checkpoints import clear_checkpoint
     from etl_core.control.jobs import find_job
+    from etl_core.rules.checkpoints.repairs import Clear
 
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
-        version = await clear_checkpoint(conn, job_id, Actor.current(), reason=arguments.reason)
+        done = await checkpoints.repair(conn, job_id, Clear(), Actor.current(), reason=arguments.reason)
     if context.output.json:
-        context.output.emit({"job_id": job_id, "version": version})
+        context.output.emit({"job_id": job_id, "version": done.version})
     else:
         context.output.line(
-            f"{arguments.job}: checkpoint cleared (v{version}); the next run reads everything again"
+            f"{arguments.job}: checkpoint cleared (v{done.version}); the next run reads everything again"
         )
     return ExitCode.DONE

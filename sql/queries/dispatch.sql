@@ -133,7 +133,7 @@ best AS MATERIALIZED (
 ),
 
 chosen AS (
-    SELECT j.id, j.tenant_id, j.status
+    SELECT j.id, j.tenant_id, j.status, j.checkpoint_version
     FROM etl_jobs AS j
     WHERE j.id = ANY(ARRAY(SELECT b.id FROM best AS b))
         AND j.due_at <= (SELECT now())
@@ -147,8 +147,8 @@ started AS (
     WHERE j.id = chosen.id
 )
 
-INSERT INTO job_runs (job_id, tenant_id, trigger)
-SELECT id, tenant_id, CASE status WHEN 'FAILED' THEN 'retry' ELSE 'schedule' END FROM chosen
+INSERT INTO job_runs (job_id, tenant_id, trigger, checkpoint_before)
+SELECT id, tenant_id, CASE status WHEN 'FAILED' THEN 'retry' ELSE 'schedule' END, checkpoint_version FROM chosen
 RETURNING id, job_id;
 
 -- name: seconds_to_next_due()$

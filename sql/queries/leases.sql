@@ -64,7 +64,7 @@ WITH this AS (
 ),
 
 before AS (
-    SELECT b.id, b.error_kind
+    SELECT b.id, b.error_kind, b.queued_at
     FROM job_runs AS b INNER JOIN this ON b.job_id = this.job_id AND b.id < this.id
     WHERE b.state IN ('SUCCEEDED', 'FAILED')
     ORDER BY b.id DESC
@@ -75,6 +75,11 @@ undone AS (
     SELECT f.stream, f.partition
     FROM failed_partitions AS f INNER JOIN before ON f.run_id = before.id CROSS JOIN this
     WHERE before.error_kind = 'partitions'
+        -- Somebody changed the checkpoint meanwhile: what he wants to be read again is not what had failed.
+        AND NOT EXISTS (
+            SELECT FROM job_checkpoint_history AS h
+            WHERE h.job_id = this.job_id AND h.source <> 'run' AND h.cut_at > before.queued_at
+        )
         AND (
             this.is_partial
             OR EXISTS (

@@ -34,10 +34,12 @@ FROM (
 -- What a job shows of a run that was ended early.
 SELECT * FROM finish_job(:job_id, :succeeded, :error_kind, :error_message, :hold_reason);
 
--- name: end_run(run_id, job_id, state, counters, error_kind, error_message, hold_reason, actor, document_before)^
--- The end of a run and what its job shows of it; a version of the checkpoint is cut if the run moved it.
+-- name: end_run(run_id, job_id, state, counters, error_kind, error_message, hold_reason, actor)^
+-- The end of a run and what its job shows of it; a version of the checkpoint is cut if the run moved it. The caller holds
+-- the job, whose document is therefore the one before; it does not travel, for numbers would not come back as they were.
 SELECT * FROM end_run(
-    :run_id, :job_id, :state, :counters, :error_kind, :error_message, :hold_reason, :actor, :document_before
+    :run_id, :job_id, :state, :counters, :error_kind, :error_message, :hold_reason, :actor,
+    (SELECT j.checkpoint_data FROM etl_jobs AS j WHERE j.id = :job_id)
 );
 
 -- name: end_clean_runs(run_ids, leases, worker_id)
@@ -56,9 +58,11 @@ SELECT EXISTS (
         )
 );
 
--- name: cut_checkpoint(job_id, source, actor, reason, run_id, document_before)$
+-- name: cut_checkpoint(job_id, source, actor, reason, run_id)$
 -- A version of the checkpoint, if it moved; returns the version that holds now. The caller holds the job.
-SELECT cut_checkpoint(:job_id, :source, :actor, :reason, :run_id, :document_before);
+SELECT cut_checkpoint(
+    :job_id, :source, :actor, :reason, :run_id, (SELECT j.checkpoint_data FROM etl_jobs AS j WHERE j.id = :job_id)
+);
 
 -- name: list_unsettled_runs()
 -- Open runs that only need settling: extract is done and nothing is left to load.

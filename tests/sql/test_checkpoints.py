@@ -47,7 +47,6 @@ async def move(conn: Connection, job_id: int, *fragments: dict[str, Any]) -> Non
 
 async def cut(conn: Connection, job_id: int, *, source: str = "run") -> int:
     """A version, as a settling run cuts it."""
-    before = await conn.fetchval("SELECT checkpoint_data FROM etl_jobs")
     version: int = await _settle.cut_checkpoint(
         conn,
         job_id=job_id,
@@ -55,7 +54,6 @@ async def cut(conn: Connection, job_id: int, *, source: str = "run") -> int:
         actor="worker 7",
         reason=None,
         run_id=None,
-        document_before=before,
     )
     return version
 

@@ -1,0 +1,89 @@
+"""The moment that a bookmark stands at, where it says one: pure guesses about values, told as such."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from etl_core.rules.checkpoints.exact_json import Json
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
+_NAMED = re.compile(
+    r"(^|_)(at|on|time|date|since|until|updated|created|modified|timestamp|ts|cursor|mtime)(_|$)"
+)
+_ASIDE = re.compile(r"(^|_)(began|begun|started|rechecked|checked|expires)(_|$)")
+_EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
+"""Of epoch seconds, milliseconds, microseconds, nanoseconds."""
+_MOST_DEPTH = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment_of(value: Json) -> datetime | None:
+    """The latest time in a bookmark; None where it says none.
+
+    A time is a text that begins with an ISO date, or a number of epoch time under a name that tells of one
+    (`updated`, `cursor`, `..._at`). Times of the walk itself (`began_at`, `rechecked_at`) do not count.
+    """
+    return max(_moments(value, "cursor", 0), default=None)
+
+
+def as_moment(value: Json, name: str = "at") -> datetime | None:
+    """The time that one value is, if it is one; aware, UTC where it names no zone."""
+    if isinstance(value, str):
+        return _from_text(value)
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and _NAMED.search(name):
+        return _from_number(value)
+    return None
+
+
+def _moments(value: Json, name: str, depth: int) -> Iterator[datetime]:
+    if depth > _MOST_DEPTH:
+        return
+    if isinstance(value, dict):
+        for inner_name, inner in value.items():
+            if not _ASIDE.search(inner_name.lower()):
+                yield from _moments(inner, inner_name.lower(), depth + 1)
+    elif isinstance(value, list):
+        for inner in value[:100]:
+            yield from _moments(inner, name, depth + 1)
+    else:
+        moment = as_moment(value, name)
+        if moment is not None:
+            yield moment
+
+
+def _from_text(text: str) -> datetime | None:
+    if len(text) > 40 or not _ISO.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if _EARLIEST <= moment <= _LATEST else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _from_number(number: int | Decimal) -> datetime | None:
+    for unit in _UNITS:
+        # A number is of one unit only: the ranges do not overlap within these years.
+        if _EARLIEST.timestamp() * unit <= number <= _LATEST.timestamp() * unit:
+            return _EPOCH + timedelta(microseconds=int(number * 1_000_000 / unit))
+    return None
+
+
+def span_words(span: timedelta) -> str:
+    """The two largest units: `3 h`, `2 h 14 min`, `1 d 3 h`, `45 s`."""
+    seconds = int(abs(span).total_seconds())
+    parts = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number:,} {unit}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0 s"
