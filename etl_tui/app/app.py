@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from etl_core.errors import EtlError
 from etl_tui.app.commands.command import EVERYWHERE
-from etl_tui.app.commands.host import CommandApp
+from etl_tui.app.commands.host import CommandApp, CommandScreen
 from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.header import SUBTITLE, TITLE
 from etl_tui.app.dashboard.screen import Dashboard
+from etl_tui.app.dialogs.context_dialog import ContextDialog
 from etl_tui.app.feed.source import JobSource
+from etl_tui.app.feed.workplace import Workplace, Workplaces
+from etl_tui.app.look.mark import ContextMark
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
+from etl_tui.app.terminal.steady import SteadyApp
 
 ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
@@ -32,7 +39,7 @@ class PlainScrollBar(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
-class DashboardApp(CommandApp):
+class DashboardApp(SteadyApp, CommandApp):
     """The dashboard on `source`; the look is chosen before, for Textual fixes its colour filters at once."""
 
     CSS_PATH = "app.tcss"
@@ -58,6 +65,9 @@ class DashboardApp(CommandApp):
         self._source = source
         self.look = look
         self._tenant = tenant
+        self._workplaces: Workplaces | None = None
+        self.terminal_gone: Callable[[], None] = self.exit
+        """Told by the driver, in any thread."""
         self.preferences = preferences or Preferences()
         """What the person chose; forgotten at the end unless given."""
         self._unpainted = ExitStack()
@@ -67,8 +77,55 @@ class DashboardApp(CommandApp):
         self.set_class(look.glyphs.ascii, "-ascii")
         ScrollBar.renderer = PlainScrollBar
 
+    def begin_in(self, workplace: Workplace, workplaces: Workplaces) -> None:
+        """What is shown is this workplace's, and others can be gone to. To be said before it runs, too."""
+        self._workplaces = workplaces
+        self._source, self._tenant = workplace.source, workplace.settings.tenant
+        context = workplace.context
+        self.context_name = workplace.name or ""
+        self.production = context is not None and context.production
+        self.read_only = self._source.read_only is not None
+        self.read_only_reason = self._source.read_only or ""
+        mark = ContextMark(
+            self.context_name, context.colour if context else None, self.production, read_only=self.read_only
+        )
+        self.look = replace(self.look, mark=mark)
+
     def get_default_screen(self) -> Dashboard:
         return Dashboard(self._source, self.look, tenant=self._tenant, first_shown=self._paint)
+
+    def action_contexts(self, name: str = "") -> None:
+        """Goes to the context of that name; without one, a list of them."""
+        if self._workplaces is None or not self._workplaces.names:
+            self._refuse("the settings file names no contexts; docs/terminal.md tells how it does")
+        elif name:
+            self.run_worker(self._go_to(name), group="contexts", exclusive=True)
+        else:
+            self.push_screen(
+                ContextDialog(self.look, self._workplaces, self.context_name), self._follow_choice
+            )
+
+    def _follow_choice(self, name: str | None) -> None:
+        if name is not None and name != self.context_name:
+            self.action_contexts(name)
+
+    async def _go_to(self, name: str) -> None:
+        assert self._workplaces is not None  # noqa: S101 - it is asked before
+        try:
+            await self._workplaces.enter(name, self._work_in)
+        except EtlError as refusal:
+            self._refuse(f"{name}: {refusal}")
+
+    async def _work_in(self, workplace: Workplace) -> None:
+        assert self._workplaces is not None  # noqa: S101 - it is asked before
+        self.begin_in(workplace, self._workplaces)
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await self.switch_screen(self.get_default_screen())
+
+    def _refuse(self, text: str) -> None:
+        if isinstance(self.screen, CommandScreen):
+            self.screen.refuse(text)
 
     def on_load(self) -> None:
         # Painting waits for the first rows: half the bytes of painting an empty frame first.

@@ -4,95 +4,94 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import asyncpg
+from etl_core.errors import ExitCode
 
+if TYPE_CHECKING:
     from etl_core.settings import Settings
     from etl_tui.app.app import DashboardApp
+    from etl_tui.app.feed.workplace import SettingsIn
 
-APPLICATION_NAME = "etl-tui dashboard"
 FRAMES_PER_SECOND = 20
 """Enough for hands; 60 is bytes for a remote terminal."""
 
 
-def run_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool = True) -> int:  # noqa: A002
+def run_dashboard(
+    settings: Settings,
+    *,
+    settings_in: SettingsIn | None = None,
+    ascii: bool = False,  # noqa: A002
+    mouse: bool = True,
+) -> int:
     """Shows the dashboard until it is quit (q, SIGTERM, SIGHUP); returns the exit code.
 
     The database is opened before Textual takes the terminal, so that what is wrong with it is one line on
-    stderr. `ascii` shows no glyphs beyond ASCII; without `mouse` the terminal keeps it (selecting text).
+    stderr. `settings_in` gives the settings of other contexts to work in. `ascii` shows no glyphs beyond
+    ASCII; without `mouse` the terminal keeps it (selecting text).
 
     Raises:
         InvalidInput, Unreachable, Conflict: the database's URL, the database or its schema.
     """
-    return asyncio.run(show_dashboard(settings, ascii=ascii, mouse=mouse))
+    return asyncio.run(show_dashboard(settings, settings_in=settings_in, ascii=ascii, mouse=mouse))
 
 
-async def show_dashboard(settings: Settings, *, ascii: bool = False, mouse: bool = True) -> int:  # noqa: A002
+async def show_dashboard(
+    settings: Settings,
+    *,
+    settings_in: SettingsIn | None = None,
+    ascii: bool = False,  # noqa: A002
+    mouse: bool = True,
+) -> int:
     """The same for a caller that has an event loop."""
     # Textual reads it when it is imported.
     os.environ.setdefault("TEXTUAL_FPS", str(FRAMES_PER_SECOND))
 
     from etl_core.settings import config_path
-    from etl_core.store.database import connect
-    from etl_core.store.location import database_location
-    from etl_core.store.migrations import check_schema
     from etl_tui.app.commands.keymap import read_keymap
+    from etl_tui.app.feed.workplace import Workplaces
+    from etl_tui.app.look.theme import choose_look
 
     keymap = read_keymap(settings.keys, f"settings ({config_path() or 'ETL_KEYS'}), [keys]")
-    async with database_location(settings) as url:
-
-        async def open_connection() -> asyncpg.Connection:
-            conn = await connect(url, application_name=APPLICATION_NAME)
-            try:
-                await check_schema(conn)
-            except BaseException:
-                conn.terminate()
-                raise
-            return conn
-
-        conn = await open_connection()
-
-        from etl_core.control.audit import Actor
-        from etl_tui.app.app import DashboardApp
-        from etl_tui.app.feed.source import DatabaseSource
-        from etl_tui.app.look.theme import choose_look
-        from etl_tui.app.preferences import Preferences
-
-        source = DatabaseSource(
-            open_connection,
-            conn,
-            tenant=settings.tenant,
-            actor=Actor.current(),
-            lost_after=settings.lease_timeout,
-        )
-        try:
-            app = DashboardApp(
-                source,
-                choose_look(plain=ascii),
-                tenant=settings.tenant,
-                preferences=Preferences.of_user(),
-                keymap=keymap,
-            )
-            with _quitting_on_signals(app):
-                await app.run_async(mouse=mouse)
-        finally:
-            await source.close()
-        return app.return_code or 0
-
-
-@contextmanager
-def _quitting_on_signals(app: DashboardApp) -> Iterator[None]:
-    """SIGTERM and SIGHUP end it as `q` does, so that the terminal is given back in order."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, app.exit)
+    workplaces = Workplaces(settings, settings_in)
     try:
-        yield
+        workplace = await workplaces.enter()
+
+        from etl_tui.app.app import DashboardApp
+        from etl_tui.app.preferences import Preferences
+        from etl_tui.app.terminal.endings import Endings
+
+        app = DashboardApp(
+            workplace.source,
+            choose_look(plain=ascii, theme=settings.theme),
+            tenant=workplace.settings.tenant,
+            preferences=Preferences.of_user(),
+            keymap=keymap,
+        )
+        app.begin_in(workplace, workplaces)
+        endings = Endings(app)
+        app.terminal_gone = endings.gone
+        with endings.listening():
+            await app.run_async(mouse=mouse)
     finally:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        await workplaces.close()
+    return _tell_crash(app, settings) if app.crash else app.return_code or 0
+
+
+def _tell_crash(app: DashboardApp, settings: Settings) -> int:
+    """One line on stderr, and where the report is."""
+    from etl_tui.app.terminal.crash_report import without_secrets, write_crash_report
+    from etl_tui.cli.output import one_line
+
+    assert app.crash is not None  # noqa: S101 - it is asked before
+    urls = [url.get_secret_value() for url in (settings.database_url, settings.amqp_url) if url]
+    told = one_line(without_secrets(f"{type(app.crash).__name__}: {app.crash}", urls))
+    try:
+        report = write_crash_report(app.crash, terminal=app.terminal_facts, urls=urls)
+        where = f"what is known of it is in {report}"
+    except OSError as refusal:
+        where = f"no report could be written ({refusal})"
+    if sys.stderr is not None:
+        sys.stderr.write(f"etl-tui: unexpected {told}; {one_line(where)}\n")
+    return ExitCode.FAILED

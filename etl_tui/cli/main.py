@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
@@ -151,18 +151,23 @@ def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
     if output.json:
         raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
     # Textual reads the keys from stdin and draws on stderr.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         raise InvalidInput("the dashboard needs a terminal; `etl-tui jobs list` prints the jobs without one")
     if os.environ.get("TERM") == "dumb":  # Textual would paint for ever and hear no key
         raise InvalidInput("TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs")
     from etl_tui.app.launch import run_dashboard
 
-    return (
-        run_dashboard(
-            _context(arguments, output).settings, ascii=arguments.ascii, mouse=not arguments.no_mouse
-        )
-        or 0
+    context = _context(arguments, output)
+    return run_dashboard(
+        context.settings,
+        settings_in=context.settings_in,
+        ascii=arguments.ascii,
+        mouse=not arguments.no_mouse,
     )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None: it was closed before we began
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -81,7 +81,9 @@ class Header(Vertical):
 
     def _draw_title(self) -> None:
         look = self._look
-        ends = [Piece(f"  {self._tenant} ", look.text)] if self._tenant else []
+        ends = [Piece("  ", look.text), *(Piece(*piece) for piece in look.mark_pieces)]
+        if self._tenant:
+            ends.append(Piece(f"  {self._tenant} ", look.text))
         ends.append(Piece(f"  {self._clock} ", look.text))
         totals = {word: self._total(word) for word in TOTALS if self._totals[word]}
         room = self.size.width - len(TITLE) - 2 - sum(width_of(text) for text, _ in ends)

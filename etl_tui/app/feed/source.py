@@ -12,7 +12,7 @@ from etl_core.control import interventions
 from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
-from etl_core.errors import EtlError, Unreachable
+from etl_core.errors import Conflict, EtlError, Unreachable
 from etl_core.models.health import Health
 from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
 from etl_core.models.run import RunRow
@@ -28,6 +28,8 @@ class JobSource(Protocol):
 
     @property
     def lost_after(self) -> float: ...
+    @property
+    def read_only(self) -> str | None: ...
     async def reconnect(self) -> None: ...
     async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T: ...
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T: ...
@@ -56,11 +58,13 @@ class DatabaseSource:
         tenant: str | None,
         actor: Actor,
         lost_after: float = 10.0,
+        read_only: str | None = None,
     ) -> None:
         self._lost_after = lost_after
         self._open_connection = open_connection
         self._tenant = tenant
         self._actor = actor
+        self._read_only = read_only
         self._turn = asyncio.Lock()
         self._use(conn)
 
@@ -68,6 +72,11 @@ class DatabaseSource:
     def lost_after(self) -> float:
         """Seconds without a heartbeat after which a process is silent."""
         return self._lost_after
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be changed here, in a line; None when it can."""
+        return self._read_only
 
     async def reconnect(self) -> None:
         """Opens another connection; the feed starts anew with it."""
@@ -129,7 +138,13 @@ class DatabaseSource:
         )
 
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T:
-        """What a person does, in its turn: `control` is told who."""
+        """What a person does, in its turn: `control` is told who. The one gate of a dashboard that may not.
+
+        Raises:
+            Conflict: nothing can be changed here.
+        """
+        if self._read_only is not None:
+            raise Conflict(self._read_only)
         return await self.ask(lambda conn: action(conn, self._actor))
 
     def _use(self, conn: asyncpg.Connection) -> None:

@@ -8,8 +8,8 @@ terminal's own beside themed widgets.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from textual.theme import Theme
 
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.look.glyphs import GlyphSet
+from etl_tui.app.look.mark import ContextMark
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class Look:
 
     palette: Palette
     glyphs: GlyphSet
+    mark: ContextMark = field(default_factory=ContextMark)
+    """Of the database that is worked in."""
 
     @property
     def is_ansi(self) -> bool:
@@ -110,6 +113,19 @@ class Look:
     @cached_property
     def title(self) -> Style:
         return self.text + Style(bold=True)
+
+    @cached_property
+    def mark_pieces(self) -> list[tuple[str, Style]]:
+        """The mark of the database, for the first line of every screen; none for one without a name."""
+        colour = self.mark.colour_on(self.palette.name)
+        style = self.title
+        if colour is not None:
+            filled = (
+                Style(reverse=True) if self.is_ansi else Style(bgcolor=colour, color=self.palette.background)
+            )
+            style += (Style(color=colour) if self.is_ansi else Style()) + filled
+        pieces = [(f" {self.mark.text} ", style)] if self.mark.text else []
+        return [*pieces, *([(" read-only ", self.dim)] if self.mark.read_only else [])]
 
     @cached_property
     def _tones(self) -> dict[Tone, Style]:
@@ -164,19 +180,27 @@ class Look:
         )
 
 
-def choose_look(environ: Mapping[str, str] = os.environ, *, plain: bool = False) -> Look:
+def choose_look(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    plain: bool = False,
+    theme: str = "auto",
+    asked: Callable[[], bool | None] = lambda: None,
+) -> Look:
     """The look for this terminal.
 
-    `ETL_THEME` (`dark`, `light` or `ansi`) decides; else a terminal of 16 colours or NO_COLOR takes `ansi`, a
-    light background that the terminal tells of (COLORFGBG) takes `light`, and all others `dark`.
+    NO_COLOR takes `ansi`, whatever else; then `theme` (`dark`, `light` or `ansi`) decides. `auto`: a terminal
+    of 16 colours takes `ansi`, a light background that it tells of (COLORFGBG, else what `asked` finds: True
+    for a light one, None when nobody knows) takes `light`, and all others `dark`.
     """
-    named = {"dark": DARK, "light": LIGHT, "ansi": ANSI}.get(environ.get("ETL_THEME", "").lower())
-    if "NO_COLOR" in environ or (named is None and _has_16_colours(environ)):
+    named = {"dark": DARK, "light": LIGHT, "ansi": ANSI}.get(theme)
+    if environ.get("NO_COLOR") or (named is None and _has_16_colours(environ)):
         palette = ANSI
     elif named is not None:
         palette = named
     else:
-        palette = LIGHT if environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15") else DARK
+        told = environ.get("COLORFGBG", "").rpartition(";")[2]
+        palette = LIGHT if (told in ("7", "15") if told.isdecimal() else asked()) else DARK
     return Look(palette, GlyphSet.for_terminal(environ, plain=plain))
 
 

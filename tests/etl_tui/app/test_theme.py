@@ -21,15 +21,31 @@ UTF8 = {"LANG": "en_US.UTF-8"}
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, DARK),
         ({"TERM": "screen-256color", "COLORFGBG": "0;15"}, LIGHT),
         ({"TERM": "screen-256color", "COLORFGBG": "15;0"}, DARK),
-        ({"TERM": "screen-256color", "ETL_THEME": "light"}, LIGHT),
+        ({"TERM": "screen-256color", "NO_COLOR": ""}, DARK),
         ({"TERM": "linux"}, ANSI),
         ({"TERM": "xterm"}, ANSI),
-        ({"TERM": "linux", "ETL_THEME": "dark"}, DARK),
         ({"TERM": "screen-256color", "NO_COLOR": "1"}, ANSI),
     ],
 )
 def test_palettes(environ: dict[str, str], palette: Palette) -> None:
     assert choose_look(environ | UTF8).palette is palette
+
+
+@pytest.mark.parametrize(
+    ("environ", "theme", "asked", "palette"),
+    [
+        ({"TERM": "linux"}, "dark", None, DARK),
+        ({"TERM": "screen-256color", "COLORFGBG": "15;0"}, "light", False, LIGHT),
+        ({"TERM": "screen-256color", "NO_COLOR": "1"}, "light", True, ANSI),
+        ({"TERM": "screen-256color"}, "auto", True, LIGHT),
+        ({"TERM": "screen-256color"}, "auto", False, DARK),
+        ({"TERM": "screen-256color", "COLORFGBG": "15;0"}, "auto", True, DARK),
+    ],
+)
+def test_a_theme_that_is_asked_for(
+    environ: dict[str, str], theme: str, asked: bool | None, palette: Palette
+) -> None:
+    assert choose_look(environ | UTF8, theme=theme, asked=lambda: asked).palette is palette
 
 
 @pytest.mark.parametrize(

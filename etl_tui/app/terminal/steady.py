@@ -1,0 +1,58 @@
+"""What an app owes its terminal: an error ends it in order, Ctrl-Z and `fg` work, copies arrive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import RenderableType
+from textual import constants
+from textual.app import App
+from textual.driver import Driver
+
+from etl_tui.app.terminal.driver import TerminalDriver
+from etl_tui.app.terminal.escapes import clipboard
+
+
+class SteadyApp(App[int]):
+    """To be mixed in before other Apps."""
+
+    terminal_gone: Callable[[], None]
+
+    @property
+    def crash(self) -> Exception | None:
+        """The error that nobody expected and that ended it."""
+        return self._exception
+
+    @property
+    def terminal_facts(self) -> str:
+        """What a report may tell of the terminal: nothing from the environment."""
+        colours = self.console.color_system or "no"
+        kind = type(self._driver).__name__
+        return f"{self.size.width} x {self.size.height} cells, {colours} colours, theme {self.theme}, {kind}"
+
+    def get_driver_class(self) -> type[Driver]:
+        if constants.DRIVER is not None:
+            return super().get_driver_class()
+        return TerminalDriver
+
+    def on_mount(self) -> None:
+        self.app_resume_signal.subscribe(self, self._come_back)
+
+    def _come_back(self, _: Any) -> None:
+        # What a shell wrote meanwhile stands where nothing of ours has changed.
+        self.screen.refresh(layout=True)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard(text, os.environ))
+
+    # Textual's own print a traceback with the values of variables, secrets among them.
+
+    def panic(self, *renderables: RenderableType) -> None:
+        self._close_messages_no_wait()
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
