@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import count
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -28,6 +29,8 @@ from etl_tui.app.terminal.steady import SteadyApp
 
 ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
+WORKPLACE = "workplace"
+"""The mode of the first; each next one has screens of its own."""
 FIRST_PAINT_SECONDS = 1.0
 """How long painting is held for the first rows at most."""
 
@@ -46,6 +49,7 @@ class DashboardApp(SteadyApp, CommandApp):
     TITLE = TITLE
     SUB_TITLE = SUBTITLE
     ENABLE_COMMAND_PALETTE = False
+    DEFAULT_MODE = WORKPLACE
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "quit", "quit", show=False),
         *bindings(EVERYWHERE),
@@ -66,6 +70,8 @@ class DashboardApp(SteadyApp, CommandApp):
         self.look = look
         self._tenant = tenant
         self._workplaces: Workplaces | None = None
+        self._numbers = count(1)
+        self.add_mode(WORKPLACE, self.get_default_screen)
         self.terminal_gone: Callable[[], None] = self.exit
         """Told by the driver, in any thread."""
         self.preferences = preferences or Preferences()
@@ -119,9 +125,10 @@ class DashboardApp(SteadyApp, CommandApp):
     async def _work_in(self, workplace: Workplace) -> None:
         assert self._workplaces is not None  # noqa: S101 - it is asked before
         self.begin_in(workplace, self._workplaces)
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        await self.switch_screen(self.get_default_screen())
+        before, after = self.current_mode, f"{WORKPLACE}{next(self._numbers)}"
+        self.add_mode(after, self.get_default_screen)
+        await self.switch_mode(after)
+        await self.remove_mode(before)
 
     def _refuse(self, text: str) -> None:
         if isinstance(self.screen, CommandScreen):

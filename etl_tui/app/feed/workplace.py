@@ -84,9 +84,11 @@ class Workplaces:
             await opened.aclose()
             raise
         before, self._open = self._open, opened
-        if show is not None:
-            await show(workplace)
-        await before.aclose()
+        try:
+            if show is not None:
+                await show(workplace)
+        finally:
+            await before.aclose()
         return workplace
 
     async def glance(self, name: str) -> Standing:

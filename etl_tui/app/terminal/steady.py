@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from textual import constants
 from textual.app import App
 from textual.driver import Driver
+from textual.worker import WorkerFailed
 
 from etl_tui.app.terminal.driver import TerminalDriver
 from etl_tui.app.terminal.escapes import clipboard
@@ -21,9 +22,10 @@ class SteadyApp(App[int]):
     terminal_gone: Callable[[], None]
 
     @property
-    def crash(self) -> Exception | None:
+    def crash(self) -> BaseException | None:
         """The error that nobody expected and that ended it."""
-        return self._exception
+        error = self._exception
+        return error.error if isinstance(error, WorkerFailed) else error
 
     @property
     def terminal_facts(self) -> str:
