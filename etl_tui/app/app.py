@@ -25,6 +25,7 @@ from etl_tui.app.feed.workplace import Workplace, Workplaces
 from etl_tui.app.look.mark import ContextMark
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
+from etl_tui.app.terminal.alerts import Alerts, Notify
 from etl_tui.app.terminal.steady import SteadyApp
 
 ENOUGH_LINES = 20
@@ -71,6 +72,8 @@ class DashboardApp(SteadyApp, CommandApp):
         self._tenant = tenant
         self._workplaces: Workplaces | None = None
         self._numbers = count(1)
+        self.notify_by: Notify = "off"
+        """How it tells of jobs that begin to fail; to be said before it runs."""
         self.add_mode(WORKPLACE, self.get_default_screen)
         self.terminal_gone: Callable[[], None] = self.exit
         """Told by the driver, in any thread."""
@@ -98,7 +101,8 @@ class DashboardApp(SteadyApp, CommandApp):
         self.look = replace(self.look, mark=mark)
 
     def get_default_screen(self) -> Dashboard:
-        return Dashboard(self._source, self.look, tenant=self._tenant, first_shown=self._paint)
+        alerts = Alerts(self.notify_by, self.write_to_terminal, place=self.context_name)
+        return Dashboard(self._source, self.look, tenant=self._tenant, first_shown=self._paint, alerts=alerts)
 
     def action_contexts(self, name: str = "") -> None:
         """Goes to the context of that name; without one, a list of them."""

@@ -60,16 +60,18 @@ async def show_dashboard(
 
         from etl_tui.app.app import DashboardApp
         from etl_tui.app.preferences import Preferences
+        from etl_tui.app.terminal.background import ask_background
         from etl_tui.app.terminal.endings import Endings
 
         app = DashboardApp(
             workplace.source,
-            choose_look(plain=ascii, theme=settings.theme),
+            choose_look(plain=ascii, theme=settings.theme, asked=ask_background),
             tenant=workplace.settings.tenant,
             preferences=Preferences.of_user(),
             keymap=keymap,
         )
         app.begin_in(workplace, workplaces)
+        app.notify_by = settings.notify
         endings = Endings(app)
         app.terminal_gone = endings.gone
         with endings.listening():

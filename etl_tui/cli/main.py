@@ -105,6 +105,14 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     parser.add_argument("--ascii", action="store_true", help="dashboard: no glyphs beyond ASCII")
+    parser.add_argument(
+        "--theme", choices=("auto", "dark", "light", "ansi"), help="dashboard: its colours (default: auto)"
+    )
+    parser.add_argument(
+        "--notify",
+        choices=("off", "bell", "desktop"),
+        help="dashboard: tell of a job that begins to fail (default: off)",
+    )
     parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for module in _GROUPS:
@@ -143,8 +151,9 @@ async def _run_handler(handler: Handler, arguments: argparse.Namespace, output: 
 
 
 def _context(arguments: argparse.Namespace, output: Output) -> Context:
-    said = {"read_only": True} if getattr(arguments, "read_only", False) else {}
-    return Context(output, context=getattr(arguments, "context", None), **said)
+    said = {name: getattr(arguments, name, None) for name in ("read_only", "theme", "notify")}
+    overrides = {name: value for name, value in said.items() if value is not None}
+    return Context(output, context=getattr(arguments, "context", None), **overrides)
 
 
 def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:

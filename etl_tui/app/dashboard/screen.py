@@ -34,9 +34,12 @@ from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
+from etl_tui.app.terminal.alerts import Alerts
 from etl_tui.app.views.switch import ViewSwitch
 
 TICK_SECONDS = 1.0
+GLANCE_SECONDS = 10.0
+"""Between looks while nobody looks, for who wants to be told of failures."""
 
 
 class Dashboard(CommandScreen):
@@ -48,7 +51,13 @@ class Dashboard(CommandScreen):
     title_of_place = "Jobs"
 
     def __init__(
-        self, source: JobSource, look: Look, *, tenant: str | None = None, first_shown: Callable[[], None]
+        self,
+        source: JobSource,
+        look: Look,
+        *,
+        tenant: str | None = None,
+        first_shown: Callable[[], None],
+        alerts: Alerts | None = None,
     ) -> None:
         super().__init__()
         self._source = source
@@ -57,6 +66,7 @@ class Dashboard(CommandScreen):
         self._jobs: dict[int, JobRow] = {}
         self._clock = DatabaseClock()
         self._live = Live(source, self)
+        self._alerts = alerts or Alerts()
         self._paused = False
         self._header = Header(look, tenant)
         self._banner = Banner(look, tenant)
@@ -95,6 +105,7 @@ class Dashboard(CommandScreen):
     def show_all(self, jobs: Sequence[JobRow]) -> None:
         """Every job there is."""
         self._jobs = {job.id: job for job in jobs}
+        self._alerts.see_all(jobs)
         self._marks.keep_only(self._jobs.keys())
         self._show_jobs()
         self._message.show_job(self._grid.selected)
@@ -108,6 +119,7 @@ class Dashboard(CommandScreen):
             self._jobs.pop(job_id, None)
         if changes.removed:
             self._marks.keep_only(self._jobs.keys())
+        self._alerts.see(changes.changed)
         self._jobs.update((job.id, job) for job in changes.changed)
         if changes.changed or changes.removed:
             self._show_jobs()
@@ -147,6 +159,7 @@ class Dashboard(CommandScreen):
             self._show_marks()
 
     def _tick(self) -> None:
+        self._alerts.tick()
         self._header.show_clock(self._clock.now(), paused=self._paused)
         if not self._paused:
             self._grid.tick()
@@ -157,7 +170,7 @@ class Dashboard(CommandScreen):
         if focused:
             self._live.resume()
         else:
-            self._live.pause()
+            self._live.pause(glance_every=GLANCE_SECONDS if self._alerts.is_on else None)
         self._tick()
 
     # What the views beside it take

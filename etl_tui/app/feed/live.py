@@ -36,20 +36,24 @@ class Live:
     def __init__(self, source: JobSource, listener: LiveListener, *, look_every: float = LOOK_EVERY) -> None:
         self._source = source
         self._listener = listener
-        self._look_every = look_every
+        self._look_every = self._pace = look_every
         self._watched = asyncio.Event()
         self._watched.set()
         self._woken = asyncio.Event()
         self._reconcile_at = 0.0
         self._health_at = 0.0
 
-    def pause(self) -> None:
-        """Nobody looks: ask nothing."""
-        self._watched.clear()
+    def pause(self, *, glance_every: float | None = None) -> None:
+        """Nobody looks: ask nothing, or only now and then, for somebody wants to be told of news."""
+        if glance_every is None:
+            self._watched.clear()
+        else:
+            self._pace = glance_every
 
     def resume(self) -> None:
         """Somebody looks again: compare everything at once."""
-        if not self._watched.is_set():
+        if not self._watched.is_set() or self._pace != self._look_every:
+            self._pace = self._look_every
             self._reconcile_at = self._health_at = 0.0
             self._watched.set()
             self.wake()
@@ -91,7 +95,7 @@ class Live:
 
     async def _follow_changes(self) -> None:
         while True:
-            await self._wait(self._look_every)
+            await self._wait(self._pace)
             await self._watched.wait()
             now = time.monotonic()
             if now >= self._health_at:

@@ -48,8 +48,12 @@ class SteadyApp(App[int]):
 
     def copy_to_clipboard(self, text: str) -> None:
         self._clipboard = text
-        if self._driver is not None:
-            self._driver.write(clipboard(text, os.environ))
+        self.write_to_terminal(clipboard(text, os.environ))
+
+    def write_to_terminal(self, sequence: str) -> None:
+        """What is for the terminal itself, not for the screen."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
 
     # Textual's own print a traceback with the values of variables, secrets among them.
 
