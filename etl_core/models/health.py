@@ -40,5 +40,9 @@ class Health(BaseModel):
     """Stages that no worker alive serves although something waits for them (for extract: in any case)."""
     runs_queued: int = 0
     """Runs that wait for a worker and for nothing else that they know of."""
+    queue_oldest_at: datetime | None = None
+    """Since when the oldest of them was queued."""
+    schema_version: int | None = None
+    """Of the newest migration in force."""
     pauses: tuple[WidePause, ...] = ()
     """The widest first."""

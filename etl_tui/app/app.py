@@ -32,6 +32,8 @@ ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
 WORKPLACE = "workplace"
 """The mode of the first; each next one has screens of its own."""
+WIDE_CELLS, WIDER_CELLS = 120, 180
+"""From so many cells on there is room for a preview beside the jobs."""
 FIRST_PAINT_SECONDS = 1.0
 """How long painting is held for the first rows at most."""
 
@@ -102,7 +104,14 @@ class DashboardApp(SteadyApp, CommandApp):
 
     def get_default_screen(self) -> Dashboard:
         alerts = Alerts(self.notify_by, self.write_to_terminal, place=self.context_name)
-        return Dashboard(self._source, self.look, tenant=self._tenant, first_shown=self._paint, alerts=alerts)
+        return Dashboard(
+            self._source,
+            self.look,
+            tenant=self._tenant,
+            preferences=self.preferences,
+            first_shown=self._paint,
+            alerts=alerts,
+        )
 
     def action_contexts(self, name: str = "") -> None:
         """Goes to the context of that name; without one, a list of them."""
@@ -146,6 +155,8 @@ class DashboardApp(SteadyApp, CommandApp):
     def on_resize(self, event: Resize) -> None:
         # Not `self.size`: that is still the one before.
         self.set_class(event.size.height < ENOUGH_LINES, "-low")
+        self.set_class(event.size.width >= WIDE_CELLS, "-wide")
+        self.set_class(event.size.width >= WIDER_CELLS, "-wider")
 
     def _paint(self) -> None:
         if self._batch_count:

@@ -168,14 +168,15 @@ SELECT now();
 
 -- name: read_health()^
 -- Who is alive, by the database clock (silent for 15 s counts as dead), what room there is, which stage nobody alive
--- serves although something waits for it, what is paused as a whole.
+-- serves although something waits for it, what is paused as a whole, at which version the schema is.
 SELECT
     now() AS now,
     current_database() AS database,
     w.workers_alive, w.workers_draining, w.worker_last_seen, w.slots,
     s.schedulers_alive, s.scheduler_last_seen,
     (SELECT count(*) FROM job_runs WHERE state = 'RUNNING' AND worker_id IS NOT NULL) AS slots_taken,
-    (SELECT count(*) FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()) AS runs_queued,
+    q.runs_queued, q.queue_oldest_at,
+    (SELECT max(version) FROM schema_migrations) AS schema_version,
     ARRAY(
         SELECT stage.name
         FROM (VALUES ('extract'), ('transform'), ('load')) AS stage (name)
@@ -215,4 +216,10 @@ CROSS JOIN (
             AS schedulers_alive,
         max(greatest(heartbeat_at, stopped_at)) AS scheduler_last_seen
     FROM schedulers
-) AS s;
+) AS s
+CROSS JOIN (
+    SELECT
+        count(*) AS runs_queued,
+        min(queued_at) AS queue_oldest_at
+    FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()
+) AS q;

@@ -78,6 +78,7 @@ HOT = (
     Hot("dispatch", "end_holds", (), "etl_jobs_held"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "NULL"), "etl_jobs_changed"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "'tenant 3'"), "etl_jobs_changed"),
+    Hot("runs", "read_health", (), OPEN_RUNS),
     Hot("processes", "list_orphaned_runs", (), "job_runs_held"),
     Hot("settle", "list_unsettled_runs", (), ("job_runs_one_open", "job_runs_open_of_tenant")),
     Hot("settle", "mend_running_without_run", (), ("etl_jobs_running", STATUS)),

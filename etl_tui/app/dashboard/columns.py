@@ -1,39 +1,40 @@
-"""The columns of the grid: what they say, and how wide they are on a terminal of a given width."""
+"""The columns that the grid can have: what they say of a job."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Final
 
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import NOTHING, ago_text
+from etl_core.rules.counts_text import rate_text
 from etl_core.rules.intervals import short_interval
-from etl_core.rules.job_tone import status_word, tone_of
-from etl_core.rules.notes import next_text, note_text
-from etl_tui.app.dashboard.job_order import STATUS
-from etl_tui.app.dashboard.marks import MARK
+from etl_core.rules.notes import next_text, note_text, running_rate
+from etl_tui.app.dashboard.arrangement import integration_text
 from etl_tui.app.look.cells import clean, cut, fit, width_of
 
-STATUS_CELLS = 10
-NEXT_CELLS = 9
-NOTE_GAP = 2
-WIDE = 100
-"""From this width on tenant and job have a column each."""
-CURSOR, NO_CURSOR = "›", " "
+JOB: Final = "JOB"
+TENANT: Final = "TENANT"
+NOTE: Final = "NOTE"
+ERROR: Final = "ERROR"
+NOTE_GAP: Final = 2
+LEAST_TENANT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a cell is told (the database's clock in the reader's zone), is its row selected or marked, who is
-    alive."""
+    """When a cell is told (the database's clock in the reader's zone), and how its row stands."""
 
     now: datetime
     selected: bool = False
     health: Health | None = None
     marked: bool = False
+    """A person marked it for an action on several."""
+    changed: bool = False
+    """Its state changed a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Column:
     right: bool = False
     ticks: bool = False
     gap: int = 1
+    explains: str = ""
+    shorten: Callable[[str, int], str] = cut
 
     @property
     def taken(self) -> int:
@@ -53,66 +56,12 @@ class Column:
 
     def placed(self, text: str) -> str:
         """The text in its place, with the blanks before it."""
-        return " " * self.gap + fit(text, self.cells, right=self.right)
+        return " " * self.gap + fit(self.shorten(text, self.cells), self.cells, right=self.right)
 
-
-class TitlePlace(NamedTuple):
-    """A title, what of it is shown, the cell in which that begins, and the first cell of its column."""
-
-    title: str
-    shown: str
-    start: int
-    cells_from: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Columns behind cursor, glyph and status, each with its gap before it; together `width` cells."""
-
-    width: int
-    columns: tuple[Column, ...]
-
-    def titles(self) -> list[TitlePlace]:
-        """Where each title stands, that of the status first."""
-        found = [TitlePlace(STATUS, STATUS, 3, 3)]
-        at = 3 + STATUS_CELLS
-        for column in self.columns:
-            shown = cut(column.title, column.cells)
-            inset = column.cells - len(shown) if column.right else 0
-            found.append(TitlePlace(column.title, shown, at + column.gap + inset, at + column.gap))
-            at += column.taken
-        return [place for place in found if place.shown]
-
-    def ticking(self, job: JobRow, moment: Moment) -> tuple[str, ...]:
-        """The texts that the clock changes: what a drawn row is compared by."""
-        return tuple(column.placed(column.text(job, moment)) for column in self.columns if column.ticks)
-
-    def status(self, job: JobRow, moment: Moment) -> str:
-        """The first segment of a row: mark or cursor, glyph and word, in the state's colour."""
-        cursor = MARK if moment.marked else CURSOR if moment.selected else NO_CURSOR
-        return f"{cursor}{tone_of(job).glyph} {fit(status_word(job), STATUS_CELLS)}"
-
-    def rest(self, job: JobRow, moment: Moment, ticking: Sequence[str]) -> str:
-        """The second segment: everything else."""
-        ticks = iter(ticking)
-        texts = (
-            next(ticks) if column.ticks else column.placed(column.text(job, moment))
-            for column in self.columns
-        )
-        return fit("".join(texts), max(0, self.width - STATUS_CELLS - 3))
-
-
-def choose_layout(width: int, jobs: Iterable[JobRow], *, many_tenants: bool = True) -> Layout:
-    """Columns for `width` cells, those of names as wide as the longest of `jobs` up to a cap, NOTE the rest.
-
-    Under 70 cells the interval gives way, under 58 the last run, under 40 the note's neighbours all do.
-    """
-    jobs = list(jobs)
-    names = _names(width, jobs, many_tenants=many_tenants)
-    others = [column for least, column in _OTHERS if width >= least]
-    taken = STATUS_CELLS + 3 + sum(column.taken for column in (*names, *others))
-    note = Column("NOTE", max(0, width - taken - NOTE_GAP), _note, ticks=True, gap=NOTE_GAP)
-    return Layout(width, (*names, *others, note))
+    def as_wide_as(self, jobs: Iterable[JobRow], least: int, most: int) -> Column:
+        """The same, as wide as its longest text, within bounds."""
+        longest = max((width_of(self.text(job, _NEVER)) for job in jobs), default=most)
+        return replace(self, cells=max(min(longest, most), least))
 
 
 def full_name(job: JobRow) -> str:
@@ -120,18 +69,13 @@ def full_name(job: JobRow) -> str:
     return clean(f"{job.tenant}/{job.job_name}")
 
 
-def _names(width: int, jobs: Sequence[JobRow], *, many_tenants: bool) -> list[Column]:
-    if many_tenants and width < WIDE:
-        return [Column("JOB", _longest(jobs, _full_name, 12, width * 24 // 100), _full_name)]
-    job = Column("JOB", _longest(jobs, _job_name, 12, width * 24 // 100), _job_name)
-    if not many_tenants:
-        return [job]
-    return [Column("TENANT", _longest(jobs, _tenant, 6, width * 10 // 100), _tenant), job]
-
-
-def _longest(jobs: Iterable[JobRow], text: Callable[[JobRow, Moment], str], least: int, most: int) -> int:
-    longest = max((width_of(text(job, _NEVER)) for job in jobs), default=most)
-    return max(min(longest, most), least)
+def _short_name(name: str, cells: int) -> str:
+    """`acm…/github-01` rather than `acme-europe/gith…`: what tells jobs apart is most often at the end."""
+    tenant, _, job = name.partition("/")
+    room = cells - width_of(job) - 1
+    if width_of(name) <= cells or room < LEAST_TENANT:
+        return cut(name, cells)
+    return f"{cut(tenant, room)}/{job}"
 
 
 def _full_name(job: JobRow, _: Moment) -> str:
@@ -147,11 +91,15 @@ def _tenant(job: JobRow, _: Moment) -> str:
 
 
 def _integration(job: JobRow, _: Moment) -> str:
-    return clean(job.integration or NOTHING)
+    return integration_text(job) or NOTHING
 
 
 def _every(job: JobRow, _: Moment) -> str:
     return short_interval(job.schedule_interval_minutes)
+
+
+def _retry(job: JobRow, _: Moment) -> str:
+    return short_interval(job.retry_interval_minutes)
 
 
 def _retries(job: JobRow, _: Moment) -> str:
@@ -164,6 +112,20 @@ def _last_run(job: JobRow, moment: Moment) -> str:
     return ago_text(job.last_run_finished_at or job.last_run_started_at, moment.now)
 
 
+def _last_success(job: JobRow, moment: Moment) -> str:
+    return ago_text(job.last_success_at, moment.now)
+
+
+def _took(job: JobRow, moment: Moment) -> str:
+    if job.run_started_at is None:
+        return ""
+    seconds = int(((job.run_finished_at or moment.now) - job.run_started_at).total_seconds())
+    if seconds < 60:
+        return f"{max(0, seconds)}s" if job.run_finished_at else "<1m"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours}h{minutes:02}" if hours else f"{minutes}m"
+
+
 def _next(job: JobRow, moment: Moment) -> str:
     return next_text(job, moment.now)
 
@@ -172,17 +134,40 @@ def _rows(job: JobRow, _: Moment) -> str:
     return f"{job.rows_extracted:,}" if job.rows_extracted else ""
 
 
+def _rate(job: JobRow, moment: Moment) -> str:
+    if job.run_started_at is None or job.run_finished_at is None:
+        return running_rate(job, moment.now) if job.status == "RUNNING" else ""
+    return rate_text(job.rows_extracted or 0, (job.run_finished_at - job.run_started_at).total_seconds())
+
+
+def _error(job: JobRow, _: Moment) -> str:
+    return clean((job.error_message or job.error_kind or "").strip().partition("\n")[0])
+
+
 def _note(job: JobRow, moment: Moment) -> str:
     return clean(note_text(job, moment.now, health=moment.health, seconds=moment.selected))
 
 
 _NEVER = Moment(datetime.min.replace(tzinfo=UTC))
-_OTHERS: tuple[tuple[int, Column], ...] = (
-    (120, Column("INTEGRATION", 14, _integration)),
-    (70, Column("EVERY", 5, _every, right=True)),
-    (120, Column("RETRIES", 7, _retries, right=True)),
-    (58, Column("LAST RUN", 8, _last_run, right=True, ticks=True)),
-    (40, Column("NEXT", NEXT_CELLS, _next, right=True, ticks=True)),
-    (140, Column("ROWS", 11, _rows, right=True)),
+
+SHORT_NAME = Column(JOB, 12, _job_name, explains="the job's name")
+FULL_NAME = Column(JOB, 12, _full_name, shorten=_short_name)
+
+CATALOGUE: Final[tuple[Column, ...]] = (
+    Column(TENANT, 6, _tenant, explains="whose job it is; without it JOB says so"),
+    SHORT_NAME,
+    Column("INTEGRATION", 14, _integration, explains="the integration with its type"),
+    Column("EVERY", 5, _every, right=True, explains="the interval"),
+    Column("RETRY", 5, _retry, right=True, explains="how soon it is tried again"),
+    Column("RETRIES", 7, _retries, right=True, explains="failures in a row"),
+    Column("LAST RUN", 8, _last_run, right=True, ticks=True, explains="when the last run ended"),
+    Column("LAST OK", 8, _last_success, right=True, ticks=True, explains="when a run last succeeded"),
+    Column("TOOK", 6, _took, right=True, ticks=True, explains="how long the newest run takes or took"),
+    Column("NEXT", 9, _next, right=True, ticks=True, explains="when it runs next, or how late it is"),
+    Column("ROWS", 11, _rows, right=True, explains="records that the newest run read"),
+    Column("RATE", 7, _rate, right=True, ticks=True, explains="records a second of that run"),
+    Column(ERROR, 24, _error, gap=NOTE_GAP, explains="the last error"),
+    Column(NOTE, 0, _note, ticks=True, gap=NOTE_GAP, explains="the one most useful thing about it"),
 )
-"""From which width on a column is there, in the order of the screen."""
+"""In the order in which they stand until somebody orders them otherwise."""
+BY_TITLE: Final = {column.title: column for column in CATALOGUE}

@@ -146,7 +146,7 @@ class FilterLine(Horizontal):
         if self._refusal:
             pieces = [Piece(f" {cut(clean(self._refusal), TOLD_CELLS)} ", self._look.tone(Tone.FAILED))]
         else:
-            pieces = [Piece(f" {shown:,} of {total:,} ", self._look.dim)]
+            pieces = [Piece(f" {shown:,} of {total:,} shown ", self._look.dim)]
         self._told.styles.width = sum(len(text) for text, _ in pieces)
         self._told.show(pieces)
 

@@ -1,15 +1,14 @@
 """The grid of jobs: a plain list drawn line by line, because a DataTable of 10,000 rows costs 9 x the start.
 
-Drawn rows are remembered by what the clock changes in them, so that a tick draws only lines, and of them only
-the span, whose text changed.
+Rows and cards are two forms of the same list, with one cursor. A tick draws only lines, and of them only the
+span, whose text changed.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence, Set
-from typing import NamedTuple
 
-from rich.segment import Segment
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -18,21 +17,15 @@ from textual.strip import Strip
 
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_tone import tone_of
-from etl_tui.app.dashboard.columns import Layout, Moment, choose_layout
+from etl_tui.app.dashboard.arrangement import Group, Grouping, Line, arrange, find_line, group_name
+from etl_tui.app.dashboard.cards_form import CardsForm
+from etl_tui.app.dashboard.form import Form, Scene
+from etl_tui.app.dashboard.layout import Layout, choose_layout
+from etl_tui.app.dashboard.recent import RecentChanges
+from etl_tui.app.dashboard.rows_form import RowsForm
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.changed_span import changed_span
 from etl_tui.app.look.theme import Look
-
-CACHED_ROWS = 512
-"""More than any screen has lines; beyond it the cache starts anew."""
-
-
-class _Drawn(NamedTuple):
-    job: JobRow
-    ticking: tuple[str, ...]
-    selected: bool
-    strip: Strip
 
 
 class JobGrid(ScrollView, can_focus=False):
@@ -67,45 +60,50 @@ class JobGrid(ScrollView, can_focus=False):
 
     def __init__(self, look: Look, clock: DatabaseClock, *, many_tenants: bool = True) -> None:
         super().__init__(id="grid")
-        self._look = look
         self._clock = clock
         self._many_tenants = many_tenants
         self._health: Health | None = None
-        self._jobs: list[JobRow] = []
+        self._jobs: Sequence[JobRow] = []
+        self._lines: Sequence[Line] = []
         self._cursor = 0
-        self._columns = choose_layout(80, ())
         self._marks: Set[int] = frozenset()
-        self._cache: dict[tuple[int, bool, bool], _Drawn] = {}
+        self._recent = RecentChanges()
+        self._chosen: Sequence[str] | None = None
+        self._grouping: Grouping | None = None
+        self._folded: set[str] = set()
+        self._columns = choose_layout(80, ())
+        self._rows = RowsForm(look, lambda: self._columns)
+        self._cards = CardsForm(look)
+        self._form: Form = self._rows
         self._on_screen: dict[int, Strip] = {}
+
+    # What is shown
 
     @property
     def jobs(self) -> Sequence[JobRow]:
+        """All of them, those folded away included."""
         return self._jobs
 
     @property
     def selected(self) -> JobRow | None:
-        """The job under the cursor."""
-        return self._jobs[self._cursor] if self._jobs else None
+        """The job under the cursor; None on the line of a group."""
+        line = self.selected_line
+        return line if isinstance(line, JobRow) else None
+
+    @property
+    def selected_line(self) -> Line | None:
+        """The job or the group under the cursor."""
+        return self._lines[self._cursor] if self._lines else None
+
+    @property
+    def layout_of_columns(self) -> Layout:
+        return self._columns
 
     def show_jobs(self, jobs: Sequence[JobRow]) -> None:
         """Shows these jobs, in this order; rows that look as before are not drawn again."""
-        before = self.selected
-        index = {job.id: position for position, job in enumerate(jobs)}
-        same_rows = len(jobs) == len(self._jobs) and all(
-            new.id == old.id for new, old in zip(jobs, self._jobs, strict=True)
-        )
-        self._jobs = list(jobs)
-        if before is not None:
-            self._cursor = index.get(before.id, min(self._cursor, max(0, len(jobs) - 1)))
-        if not same_rows:
-            self._lay_out()
-            self.virtual_size = Size(self._width, len(jobs))
-            if before is not None and self.selected is not None and not self._is_visible(self._cursor):
-                self._scroll_to_cursor()
-            self.refresh()
-        self.tick()
-        if self.selected is not before:
-            self.post_message(self.Selected(self.selected))
+        self._recent.follow(self._jobs, jobs, time.monotonic())
+        self._jobs = jobs
+        self._arrange()
 
     def show_health(self, health: Health | None) -> None:
         """Who is alive: why a job does not start depends on it. Drawn with the next tick."""
@@ -116,18 +114,76 @@ class JobGrid(ScrollView, can_focus=False):
         self._marks = marks
         self.tick()
 
+    def show_grouping(self, grouping: Grouping | None) -> None:
+        """Groups, all open, or none."""
+        if grouping is self._grouping:
+            return
+        self._grouping = grouping
+        self._folded.clear()
+        self._arrange()
+
+    def show_columns(self, titles: Sequence[str] | None) -> None:
+        """These columns in this order; None: those that the width gives."""
+        if titles != self._chosen:
+            self._chosen = titles
+            self._lay_out()
+
+    def show_cards(self, cards: bool) -> None:
+        """Cards, or rows."""
+        form: Form = self._cards if cards else self._rows
+        if form is not self._form:
+            self._form = form
+            self._place()
+            self._scroll_to_cursor()
+
     def tick(self) -> None:
         """Draws what the clock or a change of its job made different among the visible rows."""
+        self._recent.end(time.monotonic())
+        scene = self._scene()
         for y, drawn in list(self._on_screen.items()):
-            strip = self._row(self._top + y)
+            strip = self._form.strip(self._top + y, scene)
             if strip is not drawn and (span := changed_span(drawn, strip)) is not None:
                 start, end = span
                 self.refresh(Region(start, y, end - start, 1))
 
     def render_line(self, y: int) -> Strip:
-        strip = self._row(self._top + y)
+        strip = self._form.strip(self._top + y, self._scene())
         self._on_screen[y] = strip
         return strip
+
+    def _scene(self) -> Scene:
+        return Scene(self._cursor, self._clock.now(), self._health, self._marks, self._recent.ids)
+
+    def _arrange(self) -> None:
+        before, lines = self.selected_line, arrange(self._jobs, self._grouping, self._folded)
+        same_lines = (
+            len(lines) == len(self._lines)
+            and self._grouping is None
+            and all(
+                isinstance(new, JobRow) and isinstance(old, JobRow) and new.id == old.id
+                for new, old in zip(lines, self._lines, strict=True)
+            )
+        )
+        self._lines = lines
+        if before is not None:
+            found = find_line(lines, before, self._cursor, self._grouping)
+            self._cursor = max(0, min(self._cursor, len(lines) - 1)) if found is None else found
+        if same_lines:
+            self._form.place(lines, self._width)
+        else:
+            self._lay_out()
+            self._place()
+            if before is not None and self._lines and not self._is_visible(self._cursor):
+                self._scroll_to_cursor()
+        self.tick()
+        if self.selected_line is not before:
+            self.post_message(self.Selected(self.selected))
+
+    def _place(self) -> None:
+        self._form.place(self._lines, self._width)
+        self.virtual_size = Size(self._width, self._form.height)
+        self._on_screen.clear()
+        self.refresh()
 
     @property
     def _width(self) -> int:
@@ -138,64 +194,81 @@ class JobGrid(ScrollView, can_focus=False):
     def _top(self) -> int:
         return self.scroll_offset.y
 
-    def _row(self, index: int) -> Strip:
-        if not 0 <= index < len(self._jobs):
-            return Strip.blank(self._columns.width, self._look.text)
-        job = self._jobs[index]
-        selected = index == self._cursor
-        marked = job.id in self._marks
-        moment = Moment(self._clock.now(), selected, self._health, marked)
-        ticking = self._columns.ticking(job, moment)
-        drawn = self._cache.get((job.id, selected, marked))
-        if drawn is not None and drawn.job is job and drawn.ticking == ticking:
-            return drawn.strip
-        if len(self._cache) > CACHED_ROWS:
-            self._cache.clear()
-        strip = self._draw(job, moment, ticking)
-        self._cache[job.id, selected, marked] = _Drawn(job, ticking, selected, strip)
-        return strip
+    # Groups
 
-    def _draw(self, job: JobRow, moment: Moment, ticking: tuple[str, ...]) -> Strip:
-        look, layout = self._look, self._columns
-        tone = tone_of(job)
-        status_style = look.tone(tone)
-        rest_style = status_style if tone.colour == "off" else look.text
-        if moment.selected:
-            status_style, rest_style = look.on_selected(status_style), look.on_selected(rest_style)
-        show = look.glyphs.show
-        return Strip(
-            [
-                Segment(show(layout.status(job, moment)), status_style),
-                Segment(show(layout.rest(job, moment, ticking)), rest_style),
-            ]
-        ).adjust_cell_length(layout.width, rest_style)
+    @property
+    def grouping(self) -> Grouping | None:
+        return self._grouping
+
+    def fold(self, folded: bool | None = None) -> None:
+        """Folds the group at the cursor, or opens it; None: whichever it is not."""
+        name = self._group_here()
+        if name is None:
+            return
+        if folded is None:
+            folded = name not in self._folded
+        if folded:
+            self._folded.add(name)
+        else:
+            self._folded.discard(name)
+        self._arrange()
+
+    def fold_all(self) -> None:
+        """Folds every group, or opens all when all are."""
+        if self._grouping is None:
+            return
+        names = {group_name(job, self._grouping) for job in self._jobs}
+        self._folded = set() if names <= self._folded else names
+        self._arrange()
+
+    def _group_here(self) -> str | None:
+        line = self.selected_line
+        if line is None or self._grouping is None:
+            return None
+        return line.name if isinstance(line, Group) else group_name(line, self._grouping)
 
     # The cursor
 
     def move(self, rows: int) -> None:
-        """Moves the cursor by rows."""
-        self._move_to(self._cursor + rows)
+        """Moves the cursor by rows, of cards where there are such."""
+        if self._lines:
+            self._move_to(self._form.below(self._cursor, rows))
+
+    def aside(self, step: int) -> None:
+        """To the card beside; where nothing is beside it folds (left) or opens (right) the group."""
+        if not self._lines:
+            return
+        beside = self._form.beside(self._cursor, step)
+        if beside is None:
+            self.fold(step < 0)
+        else:
+            self._move_to(beside)
 
     def page(self, pages: int) -> None:
         """Moves the cursor by screens, one line of overlap."""
-        self._move_to(self._cursor + pages * max(1, self.size.height - 1))
+        if self._lines:
+            top, end = self._form.span(self._cursor)
+            self.move(pages * max(1, self.size.height // (end - top) - 1))
 
     def move_to_first(self) -> None:
         self._move_to(0)
 
     def move_to_last(self) -> None:
-        self._move_to(len(self._jobs) - 1)
+        self._move_to(len(self._lines) - 1)
 
     def on_click(self, event: events.Click) -> None:
-        index = self._top + event.y
-        if 0 <= index < len(self._jobs):
+        index = self._form.at(event.x, self._top + event.y)
+        if index is not None:
             self._move_to(index)
             if event.chain == 2:
-                self.post_message(self.Opened())
+                if isinstance(self.selected_line, Group):
+                    self.fold()
+                else:
+                    self.post_message(self.Opened())
 
     def _move_to(self, index: int) -> None:
-        index = max(0, min(index, len(self._jobs) - 1))
-        if not self._jobs or index == self._cursor:
+        index = max(0, min(index, len(self._lines) - 1))
+        if not self._lines or index == self._cursor:
             return
         self._cursor = index
         if self._is_visible(index):
@@ -205,28 +278,35 @@ class JobGrid(ScrollView, can_focus=False):
         self.post_message(self.Selected(self.selected))
 
     def _is_visible(self, index: int) -> bool:
-        return self._top <= index < self._top + self.size.height
+        top, end = self._form.span(index)
+        return self._top <= top and end <= self._top + self.size.height
 
     def _scroll_to_cursor(self) -> None:
         # Half a page at once: a line at a time sends the whole screen for every key.
-        self.scroll_to(y=self._cursor - self.size.height // 2, animate=False, force=True)
+        if self._lines:
+            top, end = self._form.span(self._cursor)
+            self.scroll_to(y=(top + end) // 2 - self.size.height // 2, animate=False, force=True)
         self.refresh()
 
     # Size
 
     def on_resize(self) -> None:
         # What was drawn under another height may stay in Textual's cache: drawn again, it is known again.
-        self._on_screen.clear()
-        self.refresh()
         self._lay_out()
-        self.virtual_size = Size(self._width, len(self._jobs))
-        if self._jobs and not self._is_visible(self._cursor):
+        self._place()
+        if self._lines and not self._is_visible(self._cursor):
             self._scroll_to_cursor()
 
     def _lay_out(self) -> None:
-        layout = choose_layout(self._width or 80, self._jobs, many_tenants=self._many_tenants)
+        layout = choose_layout(
+            self._width or 80,
+            self._jobs,
+            many_tenants=self._many_tenants,
+            chosen=self._chosen,
+            grouping=self._grouping,
+        )
         if layout != self._columns:
             self._columns = layout
-            self._cache.clear()
+            self._rows.forget()
             self.refresh()
             self.post_message(self.LayoutChanged(layout))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual import events
 from textual.message import Message
 
-from etl_tui.app.dashboard.columns import Layout
-from etl_tui.app.dashboard.job_order import JobOrder
+from etl_tui.app.dashboard.layout import Layout
+from etl_tui.app.dashboard.view_choice import ViewChoice
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
 
@@ -26,7 +26,7 @@ class Heading(StyledLine):
     def __init__(self, look: Look) -> None:
         super().__init__(look, "heading")
         self._layout: Layout | None = None
-        self._order = JobOrder()
+        self._view = ViewChoice()
 
     @property
     def titles(self) -> list[str]:
@@ -37,18 +37,27 @@ class Heading(StyledLine):
         self._layout = layout
         self._draw()
 
-    def show_order(self, order: JobOrder) -> None:
-        self._order = order
+    def show_view(self, view: ViewChoice) -> None:
+        """How the jobs are sorted; cards have no columns, so it says by what."""
+        self._view = view
         self._draw()
 
     def _draw(self) -> None:
         if self._layout is None:
             return
+        order = self._view.order
+        first = FAILED_FIRST if order.failed_first else " "
+        if self._view.cards:
+            arrow = FALLING if order.is_falling else RISING
+            by = f"  by {self._view.grouping}" if self._view.grouping else ""
+            self.show(
+                [Piece(f" {first} ", self.look.dim), Piece(f"{arrow}{order.title}{by}", self.look.title)]
+            )
+            return
         pieces, at = [], 0
-        first = FAILED_FIRST if self._order.failed_first else " "
         for place in self._layout.titles():
-            is_sorted = place.title == self._order.title
-            arrow = (FALLING if self._order.is_falling else RISING) if is_sorted else " "
+            is_sorted = place.title == order.title
+            arrow = (FALLING if order.is_falling else RISING) if is_sorted else " "
             before = " " * (place.start - at - 1)
             before = f" {first}{before[2:]}" if at == 0 else before
             style = self.look.title if is_sorted else self.look.dim
@@ -57,7 +66,7 @@ class Heading(StyledLine):
         self.show(pieces)
 
     def on_click(self, event: events.Click) -> None:
-        if self._layout is not None:
+        if self._layout is not None and not self._view.cards:
             for place in reversed(self._layout.titles()):
                 if event.x >= place.cells_from:
                     self.post_message(self.Clicked(place.title))

@@ -27,20 +27,30 @@ def _moment(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
+def _took(job: JobRow) -> float | None:
+    if job.run_started_at is None or job.run_finished_at is None:
+        return None
+    return (job.run_finished_at - job.run_started_at).total_seconds()
+
+
 _KEYS: Final[Mapping[str, Key]] = {
     STATUS: lambda job: _URGENCY.index(tone_of(job)),
     "TENANT": lambda job: job.tenant.casefold(),
     BY_NAME: _name,
     "INTEGRATION": lambda job: job.integration and job.integration.casefold(),
     "EVERY": lambda job: job.schedule_interval_minutes,
+    "RETRY": lambda job: job.retry_interval_minutes,
     "RETRIES": lambda job: job.retry_count,
     "LAST RUN": lambda job: _moment(job.last_run_finished_at or job.last_run_started_at),
+    "LAST OK": lambda job: _moment(job.last_success_at),
+    "TOOK": _took,
     "NEXT": lambda job: _moment(job.due_at),
     "ROWS": lambda job: job.rows_extracted,
+    "ERROR": lambda job: job.error_message and job.error_message.casefold(),
 }
 """By the titles of the columns; those that are not here are not sorted by."""
 SORTABLE: Final = tuple(_KEYS)
-_LARGEST_FIRST: Final = frozenset({"RETRIES", "LAST RUN", "ROWS"})
+_LARGEST_FIRST: Final = frozenset({"RETRIES", "LAST RUN", "LAST OK", "TOOK", "ROWS"})
 """What one looks for is the last, or the most."""
 
 

@@ -8,6 +8,7 @@ from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, tone_of
+from etl_tui.app.dashboard.arrangement import Group
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
@@ -25,13 +26,15 @@ class MessageLine(StyledLine):
         super().__init__(look, "message")
         self._clock = clock
         self._job: JobRow | None = None
+        self._group: Group | None = None
         self._health: Health | None = None
         self._filter = ""
         self._has_message = False
         self._timer: Timer | None = None
 
-    def show_job(self, job: JobRow | None) -> None:
-        """The job to speak of from now on; a message gives way when it is another one."""
+    def show_job(self, job: JobRow | None, group: Group | None = None) -> None:
+        """The job (or group) to speak of from now on; a message gives way when it is another one."""
+        self._group = group
         moved = (job.id if job else None) != (self._job.id if self._job else None)
         self._job = job
         if moved:
@@ -57,6 +60,11 @@ class MessageLine(StyledLine):
     def tick(self) -> None:
         """Follows the clock while it speaks of the job."""
         if self._has_message:
+            return
+        if self._group is not None:
+            count = len(self._group.jobs)
+            told = f" {self._group.name} · {count:,} {'job' if count == 1 else 'jobs'}"
+            self.show([Piece(told, self.look.dim)])
             return
         if self._job is None:
             none = "no job meets the filter; esc shows all" if self._filter else _NO_JOBS

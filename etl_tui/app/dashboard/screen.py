@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
 
 from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
@@ -18,6 +19,7 @@ from etl_core.rules.job_filter import JobFilter, completions
 from etl_tui.app.commands.command import JOBS, Command
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.commands.registry import bindings
+from etl_tui.app.dashboard.arrangement import Group, next_grouping
 from etl_tui.app.dashboard.banner import Banner
 from etl_tui.app.dashboard.filter_line import FilterLine
 from etl_tui.app.dashboard.grid import JobGrid
@@ -29,11 +31,15 @@ from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.legend import legend
 from etl_tui.app.dashboard.marks import MARK, Marks
 from etl_tui.app.dashboard.message_line import MessageLine
+from etl_tui.app.dashboard.preview import Preview
+from etl_tui.app.dashboard.view_choice import VIEW, ViewChoice
+from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
+from etl_tui.app.preferences import Preferences
 from etl_tui.app.terminal.alerts import Alerts
 from etl_tui.app.views.switch import ViewSwitch
 
@@ -56,12 +62,14 @@ class Dashboard(CommandScreen):
         look: Look,
         *,
         tenant: str | None = None,
+        preferences: Preferences | None = None,
         first_shown: Callable[[], None],
         alerts: Alerts | None = None,
     ) -> None:
         super().__init__()
         self._source = source
         self._look = look
+        self._preferences = preferences or Preferences()
         self._first_shown = first_shown
         self._jobs: dict[int, JobRow] = {}
         self._clock = DatabaseClock()
@@ -72,10 +80,12 @@ class Dashboard(CommandScreen):
         self._banner = Banner(look, tenant)
         self._filter = JobFilter("")
         self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
-        self._order = JobOrder()
+        self._view = ViewChoice()
+        self._order = self._view.order
         self._heading = Heading(look)
         self._marks = Marks()
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
+        self._preview = Preview(look, self._clock)
         self._message = MessageLine(look, self._clock)
         self._actions = JobActions(
             self, source, look, clock=self._clock, message=self._message, live=self._live
@@ -89,12 +99,16 @@ class Dashboard(CommandScreen):
         yield self._header
         yield self._banner
         yield self._filter_line
-        yield self._heading
-        yield self._grid
+        with Horizontal(id="jobs"):
+            with Vertical():
+                yield self._heading
+                yield self._grid
+            yield self._preview
         yield self._message
         yield self._hints
 
     def on_mount(self) -> None:
+        self.follow_view(self._preferences.get(VIEW))
         self._show_hints()
         self.set_interval(TICK_SECONDS, self._tick)
         self.run_worker(self._live.follow(), group="live", exclusive=True)
@@ -109,6 +123,7 @@ class Dashboard(CommandScreen):
         self._marks.keep_only(self._jobs.keys())
         self._show_jobs()
         self._message.show_job(self._grid.selected)
+        self._preview.show(self._grid.selected_line, at_once=True)
         self._tick()
         self._first_shown()
 
@@ -146,6 +161,7 @@ class Dashboard(CommandScreen):
         self._header.show_health(health)
         self._grid.show_health(health)
         self._message.show_health(health)
+        self._preview.show_health(health)
 
     def _show_jobs(self) -> None:
         jobs = self._order.sort(self._jobs.values())
@@ -164,6 +180,7 @@ class Dashboard(CommandScreen):
         if not self._paused:
             self._grid.tick()
             self._message.tick()
+            self._preview.tick()
 
     def _watch_app_focus(self, focused: bool) -> None:
         self._paused = not focused
@@ -220,7 +237,9 @@ class Dashboard(CommandScreen):
 
     @on(JobGrid.Selected)
     def _follow_cursor(self, event: JobGrid.Selected) -> None:
-        self._message.show_job(event.job)
+        line = self._grid.selected_line
+        self._message.show_job(event.job, line if isinstance(line, Group) else None)
+        self._preview.show(line)
         if self._marks.is_drawing and event.job is not None:
             self._marks.draw_range(event.job.id, self._shown_ids())
             self._grid.show_marks(self._marks.ids)
@@ -263,8 +282,27 @@ class Dashboard(CommandScreen):
         self._sort(self._order.by(event.title))
 
     def _sort(self, order: JobOrder) -> None:
-        self._order = order
-        self._heading.show_order(order)
+        self.choose_view(self._view.in_order(order))
+
+    # How jobs are shown
+
+    @property
+    def view(self) -> ViewChoice:
+        return self._view
+
+    def choose_view(self, view: ViewChoice) -> None:
+        """Shows the jobs so, and keeps it for the next time."""
+        self._preferences.set(VIEW, view)
+        self.follow_view(view)
+
+    def follow_view(self, view: ViewChoice) -> None:
+        """Shows the jobs so."""
+        self._view, self._order = view, view.order
+        self._heading.show_view(view)
+        self._grid.show_columns(view.columns)
+        self._grid.show_grouping(view.grouping)
+        self._grid.show_cards(view.cards)
+        self._preview.set_class(not view.preview, "-unwanted")
         self._show_jobs()
 
     @on(JobGrid.Opened)
@@ -383,6 +421,32 @@ class Dashboard(CommandScreen):
 
     def action_reverse(self) -> None:
         self._sort(self._order.by(self._order.title))
+
+    def action_group(self) -> None:
+        self.choose_view(replace(self._view, grouping=next_grouping(self._view.grouping)))
+
+    def action_fold(self) -> None:
+        self._grid.fold()
+
+    def action_fold_all(self) -> None:
+        self._grid.fold_all()
+
+    def action_aside(self, step: int) -> None:
+        self._grid.aside(step)
+
+    def action_cards(self) -> None:
+        self.choose_view(replace(self._view, cards=not self._view.cards))
+
+    def action_preview(self) -> None:
+        self.choose_view(replace(self._view, preview=not self._view.preview))
+
+    def action_columns(self) -> None:
+        def chosen(titles: tuple[str, ...] | None) -> None:
+            if titles is not None:
+                self.choose_view(replace(self._view, columns=titles or None))
+
+        shown = [column.title for column in self._grid.layout_of_columns.columns]
+        self.app.push_screen(ColumnsDialog(self._look, self._view.columns or shown), chosen)
 
     def action_failed_first(self) -> None:
         self._sort(replace(self._order, failed_first=not self._order.failed_first))

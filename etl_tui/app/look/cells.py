@@ -33,3 +33,17 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     text = cut(text, width)
     padding = " " * (width - width_of(text))
     return padding + text if right else text + padding
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, broken between words where they fit; at least one line."""
+    lines, line = [], ""
+    for word in text.split():
+        if line and width_of(line) + 1 + width_of(word) <= width:
+            line = f"{line} {word}"
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = chop_cells(word, width) if width_of(word) > width else [word]
+        lines += whole
+    return [*lines, line] if line or not lines else lines

@@ -10,8 +10,9 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from etl_core.models.job import JobRow
-from etl_tui.app.dashboard.columns import Moment, choose_layout
+from etl_tui.app.dashboard.columns import Moment
 from etl_tui.app.dashboard.grid import JobGrid
+from etl_tui.app.dashboard.layout import choose_layout
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.cells import width_of
 from etl_tui.app.look.theme import DARK, Look, choose_look

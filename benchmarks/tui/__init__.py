@@ -1,0 +1,1 @@
+"""What the dashboard costs: bytes on the line, processor and memory, beside a bare Textual app."""
