@@ -25,7 +25,7 @@ async def test_the_grid_follows_what_one_types_and_esc_gives_it_up(drive: Drive,
         await _type(dashboard, "failed")
         await dashboard.until(lambda: names(dashboard) == ["jira"])
         assert "/ failed" in dashboard.screen_text()
-        assert dashboard.line("told").strip() == f"1 of {len(every)}"
+        assert dashboard.line("told").strip() == f"1 of {len(every)} shown"
         await _type(dashboard, " q")  # q is a letter here
         await dashboard.until(lambda: names(dashboard) == [])
         assert "no job meets the filter; esc shows all" in dashboard.line("message")
@@ -46,7 +46,7 @@ async def test_a_kept_filter_outlives_changes_and_esc_ends_it(drive: Drive, add_
         await dashboard.until(lambda: names(dashboard) == ["github"])
         await add_job("gitlab")
         await dashboard.until(lambda: names(dashboard) == ["github", "gitlab"])
-        assert dashboard.line("told").strip() == f"2 of {len(every) + 1}"
+        assert dashboard.line("told").strip() == f"2 of {len(every) + 1} shown"
         await dashboard.pilot.press("slash", "up")  # the one that was kept
         await dashboard.pilot.press("escape", "escape")
         await dashboard.until(lambda: len(names(dashboard)) == len(every) + 1)
