@@ -234,6 +234,7 @@ _SENTENCES: dict[str, Told] = {
     "checkpoint_clear": _checkpoint("cleared"),
     "checkpoint_edit": _checkpoint("edited"),
     "checkpoint_set": _checkpoint("edited"),
+    "checkpoint_drop_resume": _checkpoint("dropped the resume part of"),
     "checkpoint_rewind": _checkpoint("rewound"),
     "add_tenant": lambda detail: f"added tenant {detail['name']}",
     "add_integration": lambda detail: f"added integration {detail['integration']} ({detail['type']})",

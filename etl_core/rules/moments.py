@@ -1,4 +1,7 @@
-"""A moment to come as people write it: `2h`, `06:00`, `2026-11-25 06:00`. Pure but for the system's zone."""
+"""A moment as people write it, to come or past: `2h`, `06:00`, `2026-11-25 06:00`, `yesterday 18:00`.
+
+Pure but for the system's zone.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,42 @@ def parse_moment(text: str, now: datetime, zone: tzinfo | None = None) -> dateti
     if moment - now > LONGEST:
         raise ValueError(f"{text!r} is more than ten years ahead")
     return moment
+
+
+def parse_past_moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
+    """`yesterday 18:00`, `2026-11-25 18:00`, the last `18:00`, `2h` or `2h ago`; aware, not after `now`.
+
+    Wall times without an offset are read in `zone`, as `parse_moment` reads them.
+
+    Raises:
+        ValueError: one sentence that says what is understood, or that it is still to come.
+    """
+    text = text.strip()
+    day, _, rest = text.lower().partition(" ")
+    moment: datetime | None = None
+    if day in _DAYS_BACK:
+        date = now.astimezone(zone).date() - timedelta(days=_DAYS_BACK[day])
+        moment = _localise(datetime.combine(date, parse_wall_time(rest) if rest.strip() else time()), zone)
+    elif _WALL_TIME.fullmatch(text):
+        today = now.astimezone(zone).date()
+        moment = _localise(datetime.combine(today, parse_wall_time(text)), zone)
+        if moment > now:
+            moment = _localise(datetime.combine(today - timedelta(days=1), parse_wall_time(text)), zone)
+    else:
+        moment = _wall_moment(text, now, zone)
+    if moment is None:
+        try:
+            moment = now - timedelta(minutes=parse_interval(text.lower().removesuffix("ago")))
+        except (ValueError, ArithmeticError):
+            raise ValueError(
+                f'{text!r} is no time that has passed; write "yesterday 18:00", "2026-11-25 18:00" or 2h'
+            ) from None
+    if moment > now:
+        raise ValueError(f"{moment_text(moment, zone)} is still to come")
+    return moment
+
+
+_DAYS_BACK = {"today": 0, "yesterday": 1}
 
 
 def parse_wall_time(text: str) -> time:

@@ -8,15 +8,34 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+_UNSEEN = ("Cc", "Cf", "Cs")
+"""Categories of characters that a terminal may obey, or that turn a line around."""
+
 
 def harmless(text: str) -> str:
     """Text from outside with control and formatting characters as `?`; line ends stay.
 
     No escape sequence that came with the data is obeyed by the terminal, nor does it turn the line around.
     """
-    return "".join(
-        "?" if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in text
-    )
+    return "".join("?" if char != "\n" and unicodedata.category(char) in _UNSEEN else char for char in text)
+
+
+def escaped(document: str) -> str:
+    """A JSON document with control and formatting characters as `\\u009b`: the same values to a reader.
+
+    Such stand in its texts alone, but for the line ends between them.
+    """
+    unseen = {
+        ord(char): _unit_escapes(char)
+        for char in set(document)
+        if char != "\n" and unicodedata.category(char) in _UNSEEN
+    }
+    return document.translate(unseen) if unseen else document
+
+
+def _unit_escapes(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def one_line(text: str) -> str:
@@ -60,7 +79,11 @@ class Output:
         """Prints pydantic models, dataclasses, mappings and sequences of them as one JSON document."""
         from pydantic_core import to_json
 
-        self._write(to_json(document, indent=2, inf_nan_mode="null").decode() + "\n")
+        self.emit_text(to_json(document, indent=2, inf_nan_mode="null").decode())
+
+    def emit_text(self, document: str) -> None:
+        """Prints a JSON document that was written elsewhere, where its numbers must stay as they are."""
+        self._write(escaped(document) + "\n")
 
     def line(self, text: str = "") -> None:
         """A line for people; silent under `--json`."""

@@ -56,6 +56,20 @@ def count_or_none(option: str, text: str) -> int | None:
         raise InvalidInput(f"{option}: {text!r} is no limit; write a whole number, or none") from None
 
 
+def past_moment(option: str, text: str, now: datetime) -> datetime:
+    """A moment that has passed, wall times read in the terminal's zone.
+
+    Raises:
+        InvalidInput: it cannot be read, or is still to come.
+    """
+    from etl_core.rules.moments import parse_past_moment
+
+    try:
+        return parse_past_moment(text, now)
+    except ValueError as error:
+        raise InvalidInput(f"{option}: {error}") from None
+
+
 def moment(option: str, text: str, now: datetime) -> datetime:
     """A moment to come, wall times read in the terminal's zone.
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_core.rules.moments import LONGEST, moment_text, parse_moment, parse_wall_time
+from etl_core.rules.moments import LONGEST, moment_text, parse_moment, parse_past_moment, parse_wall_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)  # the clocks go forward in the night that follows
@@ -71,3 +71,36 @@ def test_it_is_to_come_or_refused_in_a_sentence(text: str, zone: timezone) -> No
         assert str(refusal)
     else:
         assert NOW < moment <= NOW + LONGEST
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("yesterday 18:00", "2026-03-27 18:00 CET"),
+        ("today 06:00", "2026-03-28 06:00 CET"),
+        ("Yesterday", "2026-03-27 00:00 CET"),
+        ("12:30", "2026-03-28 12:30 CET"),
+        ("13:30", "2026-03-27 13:30 CET"),
+        ("2h", "2026-03-28 11:00 CET"),
+        ("1 day ago", "2026-03-27 13:00 CET"),
+        ("2025-07-01 06:00", "2025-07-01 06:00 CEST"),
+        ("2026-03-28 06:00+00:00", "2026-03-28 07:00 CET"),
+    ],
+)
+def test_what_has_passed_is_understood(text: str, expected: str) -> None:
+    assert moment_text(parse_past_moment(text, NOW, BERLIN), BERLIN) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2026-03-29", "still to come"),
+        ("today 18:00", "still to come"),
+        ("yesterday noon", "no time of day"),
+        ("soon", "no time that has passed"),
+        ("", "no time that has passed"),
+    ],
+)
+def test_what_has_not_passed_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_past_moment(text, NOW, BERLIN)

@@ -6,6 +6,7 @@
 
 from etl_core.control.checkpoints.checking import Problem as Problem
 from etl_core.control.checkpoints.checking import check_text as check_text
+from etl_core.control.checkpoints.edit_hold import AlreadyHeld as AlreadyHeld
 from etl_core.control.checkpoints.edit_hold import begin_edit as begin_edit
 from etl_core.control.checkpoints.edit_hold import end_edit as end_edit
 from etl_core.control.checkpoints.edit_hold import renew_edit as renew_edit

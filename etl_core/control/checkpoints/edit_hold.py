@@ -16,12 +16,16 @@ REASON = "edit in progress"
 MINUTES = 15
 
 
+class AlreadyHeld(Conflict):
+    """Something else holds the job: no run begins of itself, but it may end before the edit does."""
+
+
 async def begin_edit(conn: Connection, job_id: int, actor: Actor) -> EditHold:
     """Holds the job; it ends by itself after 15 minutes unless it is renewed.
 
     Raises:
-        NotFound: no such job. Conflict: it runs; or something holds it already, which serves as well, or
-            somebody else edits it: both are told.
+        NotFound: no such job. Conflict: it runs. AlreadyHeld: something holds it already, which serves as
+            well, or somebody else edits it; says who and why.
     """
     async with conn.transaction():
         job = await _checkpoints.hold_checkpoint(conn, job_id=job_id)
@@ -36,7 +40,7 @@ async def begin_edit(conn: Connection, job_id: int, actor: Actor) -> EditHold:
         if row is None:
             held = await _checkpoints.hold_of(conn, job_id=job_id)
             until = f" until {held['held_until']:%H:%M} UTC" if held["held_until"] else ""
-            raise Conflict(f"{name} is held by {held['held_by']}{until}: {held['hold_reason']}")
+            raise AlreadyHeld(f"{name} is held by {held['held_by']}{until}: {held['hold_reason']}")
         await record_event(conn, "edit_begin", actor, job_id=job_id, until=row["held_until"])
         return EditHold(job_id=job_id, held_by=actor.name, until=row["held_until"])
 

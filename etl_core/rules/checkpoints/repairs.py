@@ -242,3 +242,25 @@ def _with(value: Json, steps: tuple[Step, ...], repair: EditValue | RemoveValue,
             del listed[step]
         return listed
     raise NoSuchPlace(f"{where}: {steps_text((step,))} is not in a value of this kind")
+
+
+def value_at(document: Document, path: ValuePath) -> Json:
+    """What stands there now; a partition as it stands in a document.
+
+    Raises:
+        NoSuchPlace: nothing does.
+    """
+    found = document.find(path.place)
+    if found is None:
+        raise no_such(document, Scope(*path.place))
+    if path.part is None:
+        return found.as_json()
+    value = found.bookmark if path.part == BOOKMARK else found.resume
+    if value is None:
+        raise NoSuchPlace(f"{ValuePath(path.place)} has no {path.part}")
+    for step in path.steps:
+        in_object = isinstance(value, dict) and step in value
+        if not in_object and not (isinstance(value, list) and isinstance(step, int) and step < len(value)):
+            raise NoSuchPlace(f"{path}: there is no {steps_text((step,)).lstrip('.')}")
+        value = value[step]
+    return value
