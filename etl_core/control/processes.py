@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_core.broker.protocol import Stage
@@ -54,20 +55,28 @@ async def drain_worker(conn: Connection, worker_id: int, actor: Actor, *, drain:
         )
 
 
-async def list_queues(conn: Connection, broker: Broker) -> list[QueueRow]:
-    """What is ready for each stage, beside what the broker's own queue holds.
+async def list_queues(conn: Connection, broker: Broker | None = None) -> list[QueueRow]:
+    """What is ready for each stage, in the order of the stages; with a broker, beside what its queues hold.
 
     Raises:
         Unreachable: the broker does not answer.
     """
-    queues = []
-    async for row in _processes.list_stages(conn):
-        depth = await broker.depth(Stage(row["stage"]))
-        queues.append(
-            QueueRow(
-                **dict(row),
-                broker_messages=depth.ready if depth else None,
-                broker_consumers=depth.consumers if depth else None,
-            )
-        )
-    return queues
+    queues = [
+        QueueRow(**dict(row), broker_messages=None, broker_consumers=None)
+        async for row in _processes.list_stages(conn)
+    ]
+    return await add_depths(queues, broker) if broker is not None else queues
+
+
+async def add_depths(queues: Sequence[QueueRow], broker: Broker) -> list[QueueRow]:
+    """The same with what the broker's own queues hold; as they are on a transport without messages.
+
+    Raises:
+        Unreachable: the broker does not answer.
+    """
+    found = []
+    for queue in queues:
+        depth = await broker.depth(Stage(queue.stage))
+        told = {"broker_messages": depth.ready, "broker_consumers": depth.consumers} if depth else {}
+        found.append(queue.model_copy(update=told))
+    return found

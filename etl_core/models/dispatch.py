@@ -60,6 +60,14 @@ class QueueRow(BaseModel):
     oldest_age_seconds: float | None
     broker_messages: int | None
     broker_consumers: int | None
+    in_hand: int = 0
+    """Runs whose extract is under way; of the other stages batches that a worker has."""
+    rows_per_second: float | None = None
+    """Of the open runs, each since it began with the stage; None while there is none."""
+    workers: int = 0
+    """Alive and serving the stage, draining ones included."""
+    slots: int = 0
+    """Of those that take more."""
 
 
 class HeldRun(BaseModel):

@@ -42,12 +42,16 @@ async def list_all(_: argparse.Namespace, context: Context) -> int:
         context.output.emit(queues)
         return ExitCode.DONE
     context.output.table(
-        ("STAGE", "READY", "OLDEST", "MESSAGES", "CONSUMERS"),
+        ("STAGE", "READY", "OLDEST", "IN HAND", "ROWS/S", "WORKERS", "SLOTS", "MESSAGES", "CONSUMERS"),
         [
             (
                 row.stage,
                 row.ready,
                 None if row.oldest_age_seconds is None else f"{row.oldest_age_seconds:,.0f} s",
+                row.in_hand,
+                None if row.rows_per_second is None else f"{row.rows_per_second:,.0f}",
+                row.workers,
+                row.slots,
                 row.broker_messages,
                 row.broker_consumers,
             )

@@ -150,15 +150,41 @@ WHERE w.id = old.id
 RETURNING w.id, w.host, w.pid, old.draining_by AS was_draining_by;
 
 -- name: list_stages()
--- What is ready for each stage, and how long the oldest has waited.
-SELECT 'extract' AS stage, count(*) AS ready, extract(EPOCH FROM now() - min(ready_at))::float AS oldest_age_seconds
-FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()
-UNION ALL
-SELECT s.stage, count(b.run_id), extract(EPOCH FROM now() - min(b.stored_at))::float
-FROM (VALUES ('transform'), ('load')) AS s (stage)
-LEFT JOIN run_batches AS b ON b.stage = s.stage AND b.state = 'WAITING'
-GROUP BY s.stage
-ORDER BY 1;
+-- Each stage: what is ready, how long the oldest has waited, what is in hand (runs of extract, batches of the others),
+-- the rows a second of the open runs, and who serves it (vectorize looks at tables: nothing waits in it).
+SELECT
+    s.stage, coalesce(waiting.ready, 0) AS ready, waiting.oldest_age_seconds,
+    coalesce(hand.held, 0) AS in_hand, pace.rows_per_second,
+    coalesce(who.workers, 0) AS workers, coalesce(who.slots, 0) AS slots
+FROM (VALUES ('extract', 1), ('transform', 2), ('load', 3)) AS s (stage, number)
+LEFT JOIN (
+    SELECT
+        'extract' AS stage, count(*) AS ready,
+        extract(EPOCH FROM now() - min(ready_at))::float AS oldest_age_seconds
+    FROM job_runs WHERE state = 'QUEUED' AND ready_at <= now()
+    UNION ALL
+    SELECT stage, count(*), extract(EPOCH FROM now() - min(stored_at))::float
+    FROM run_batches WHERE state = 'WAITING' GROUP BY stage
+) AS waiting ON s.stage = waiting.stage
+LEFT JOIN (
+    SELECT 'extract' AS stage, count(*) AS held
+    FROM job_runs WHERE state = 'RUNNING' AND worker_id IS NOT NULL AND NOT extract_done
+    UNION ALL
+    SELECT stage, count(*) FROM run_batches WHERE state = 'LEASED' GROUP BY stage
+) AS hand ON s.stage = hand.stage
+LEFT JOIN (
+    SELECT p.stage, sum(p.rows / nullif(extract(EPOCH FROM p.updated_at - p.began_at), 0))::float AS rows_per_second
+    FROM job_runs AS r INNER JOIN run_progress AS p ON r.id = p.run_id
+    WHERE r.state = 'RUNNING'
+    GROUP BY p.stage
+) AS pace ON s.stage = pace.stage
+LEFT JOIN (
+    SELECT served.stage, count(*) AS workers, sum(w.slots) FILTER (WHERE w.draining_by IS NULL) AS slots
+    FROM workers AS w CROSS JOIN unnest(w.stages) AS served (stage)
+    WHERE w.stopped_at IS NULL AND w.lost_at IS NULL AND w.heartbeat_at > now() - interval '15 seconds'
+    GROUP BY served.stage
+) AS who ON s.stage = who.stage
+ORDER BY s.number;
 
 -- name: wake_scheduler_when_due(channel)$
 -- A slot is free: somebody may claim at once what is due. Guarded: a commit with a NOTIFY takes a server-wide lock (m).

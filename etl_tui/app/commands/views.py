@@ -8,6 +8,7 @@ from typing import Final
 from etl_tui.app.commands.command import JOBS, Command
 
 VIEW: Final = "view"
+QUEUES: Final = "view.queues"
 WORKERS: Final = "view.workers"
 
 _command = partial(Command, places=(VIEW,))
@@ -21,6 +22,15 @@ COMMANDS: Final = (
         ("d",),
         (WORKERS,),
         hint="drain",
+        changes=True,
+    ),
+    Command(
+        "purge-dead",
+        "Removes all messages that could not be parsed, after a question",
+        "purge",
+        ("X",),
+        (QUEUES,),
+        hint="purge",
         changes=True,
     ),
     _command("open-job", "The job of the row", "open", ("enter",), hint="job"),
@@ -45,5 +55,6 @@ COMMANDS: Final = (
     _command("reverse-rows", "Sorts the other way round", "turn", ("equals_sign",)),
     _command("refresh-rows", "Asks the database now", "look_again", ("R", "ctrl+r")),
     _goes("jobs", "The jobs", "show_view('jobs')", ("1",)),
+    _goes("queues", "What waits for each stage, and why", "show_view('queues')", ("2",)),
     _goes("workers", "Workers and schedulers, and what they have in hand", "show_view('workers')", ("3",)),
 )

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import asyncpg
 
+from etl_core.broker.protocol import Broker
 from etl_core.control import interventions
 from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
@@ -30,6 +31,9 @@ class JobSource(Protocol):
     def lost_after(self) -> float: ...
     @property
     def read_only(self) -> str | None: ...
+    @property
+    def transport(self) -> str: ...
+    async def broker(self) -> Broker | None: ...
     async def reconnect(self) -> None: ...
     async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T: ...
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T: ...
@@ -59,7 +63,10 @@ class DatabaseSource:
         actor: Actor,
         lost_after: float = 10.0,
         read_only: str | None = None,
+        open_broker: Callable[[], Awaitable[Broker]] | None = None,
     ) -> None:
+        self._open_broker = open_broker
+        self._broker: Broker | None = None
         self._lost_after = lost_after
         self._open_connection = open_connection
         self._tenant = tenant
@@ -78,6 +85,21 @@ class DatabaseSource:
         """Why nothing can be changed here, in a line; None when it can."""
         return self._read_only
 
+    @property
+    def transport(self) -> str:
+        """`amqp`, or `postgres` where the rows are the queue and there is no broker to ask."""
+        return "postgres" if self._open_broker is None else "amqp"
+
+    async def broker(self) -> Broker | None:
+        """RabbitMQ, reached when it is first asked; None where there is none.
+
+        Raises:
+            InvalidInput: its URL cannot be read.
+        """
+        if self._broker is None and self._open_broker is not None:
+            self._broker = await self._open_broker()
+        return self._broker
+
     async def reconnect(self) -> None:
         """Opens another connection; the feed starts anew with it."""
         async with self._turn:
@@ -85,7 +107,9 @@ class DatabaseSource:
             self._use(await self._open_connection())
 
     async def close(self) -> None:
-        """Lets the connection go, politely while it still answers."""
+        """Lets the connections go, politely while they still answer."""
+        if self._broker is not None:
+            await self._broker.close()
         try:
             await self._conn.close(timeout=1)
         except (

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from etl_core.broker.open import open_broker
 from etl_core.contexts import ContextSettings, why_read_only
 from etl_core.control.access import Standing, read_refusal, read_standing
 from etl_core.control.audit import Actor
@@ -138,6 +140,9 @@ async def _workplace(settings: Settings) -> AsyncIterator[Workplace]:
             actor=Actor.current(),
             lost_after=settings.lease_timeout,
             read_only=asked or await read_refusal(conn),
+            open_broker=partial(open_broker, settings, url, application_name=APPLICATION_NAME)
+            if settings.amqp_url is not None
+            else None,
         )
         try:
             yield Workplace(settings, source)

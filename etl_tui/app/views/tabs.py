@@ -10,6 +10,7 @@ from etl_tui.app.look.theme import Look
 
 VIEWS = (
     ("1", "jobs"),
+    ("2", "queues"),
     ("3", "workers"),
 )
 """Key and name, in the order of the screen."""

@@ -45,6 +45,8 @@ class View(CommandScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(VIEW)
     NAME: ClassVar[str]
+    FIRST_LIST: ClassVar[int] = 0
+    """Which of its lists has the keys at first."""
 
     def __init__(
         self, board: Board, source: JobSource, look: Look, switch: ViewSwitch, *, tenant: str | None
@@ -63,12 +65,12 @@ class View(CommandScreen):
         self.title_of_place = self.NAME.capitalize()
         self._error = ""
         self._panes: list[ListPane] = []
-        self._active = 0
+        self._active = self.FIRST_LIST
 
     # What each view says
 
     def body(self) -> Sequence[Widget]:
-        """Its parts from top to bottom; `ListPane`s among them, the first of which has the keys."""
+        """Its parts from top to bottom; `ListPane`s among them, one of which has the keys."""
         raise NotImplementedError
 
     async def read(self) -> None:
@@ -92,7 +94,7 @@ class View(CommandScreen):
         yield self._filter_line
         for part in self.body():
             if isinstance(part, ListPane):
-                part.rows.set_active(not self._panes)
+                part.rows.set_active(len(self._panes) == self.FIRST_LIST)
                 self._panes.append(part)
             yield part
         yield self.message
@@ -180,7 +182,7 @@ class View(CommandScreen):
         self.message.refuse(text)
 
     def why_not(self, command: Command) -> str | None:
-        if command.name == "next-list" and len(self._panes) < 2:
+        if command.name == "next-list" and sum(pane.display for pane in self._panes) < 2:
             return "there is one list only"
         if command.name == "open-job" and self.chosen_job() is None:
             return "there is no job to open here"
@@ -246,7 +248,8 @@ class View(CommandScreen):
         self.list.move_to_last()
 
     def action_next_list(self) -> None:
-        self._activate((self._active + 1) % len(self._panes))
+        shown = [number for number, pane in enumerate(self._panes) if pane.display]
+        self._activate(next((number for number in shown if number > self._active), shown[0]))
 
     def action_open(self) -> None:
         job_id = self.chosen_job()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import asyncpg
 from textual import events
 
+from etl_core.control.jobs import run_now
 from etl_tui.app.look.styled_line import StyledLine
+from etl_tui.app.views.list_view import ListView
 from etl_tui.app.views.view import View
 from tests.etl_tui.app.conftest import AddJob, Drive, Driven
-from tests.support.jobs import make_worker, start_run
+from tests.support.jobs import PERSON, make_worker, start_run
 
 
 def shown(dashboard: Driven) -> View:
@@ -105,3 +109,25 @@ async def test_a_view_keeps_its_cursor_and_filter_and_asks_only_while_it_is_seen
         await dashboard.until(lambda: len(view.list.rows) == 5)
         await dashboard.pilot.press("escape")
         assert len(dashboard.app.screen_stack) == 1
+
+
+async def test_queues_tell_what_waits_and_why(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:
+    await run_now(db, await add_job("github"), PERSON)
+    await add_job("jira", tenant="globex", created_at=datetime.now(UTC) - timedelta(hours=3))
+    await db.execute("INSERT INTO schedulers (host, pid, version) VALUES ('here', 7, '0')")
+    async with drive() as dashboard:
+        view = await open_view(dashboard, "2")
+        stages = dashboard.app.screen.query_one("#stages", ListView)
+        await dashboard.until(lambda: len(stages.rows) == 3 and len(view.list.rows) == 1)
+        assert [row.split()[1] for row in stages.drawn] == ["extract", "transform", "load"]
+        assert stages.drawn[0].split()[2] == "1"
+        assert "no worker alive" in view.list.drawn[0]
+        assert "globex/jira, acme/github" in view.list.drawn[0]
+        assert "nobody does extract" not in line(dashboard, "message")
+        await make_worker(db)
+        await dashboard.pilot.press("R")
+        await dashboard.until(lambda: len(view.list.rows) == 2)
+        assert "PostgreSQL carries the queues" in line(dashboard, "tabs")
+        await dashboard.pilot.press("slash", *"globex", "enter", "enter")
+        await dashboard.until(lambda: dashboard.app.screen is not view)
+        assert "globex/jira" in dashboard.screen_text()
