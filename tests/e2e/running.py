@@ -6,7 +6,6 @@ import csv
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,10 @@ from etl_core.store.database import Connection
 from tests.support.jobs import PERSON, eventually, make_job, one
 
 AIRPORTS = Path(airportsdata.__file__).with_name("airports.csv")
-TABLE = "acme_files.airports"
+AIRPORTS_TABLE = "acme_files.airports"
+TABLE = "acme_made_up.records"
+RECORDS = 600
+"""Of `make_batches_job`."""
 
 QUICK = {
     "ETL_CLAIM_INTERVAL": "0.5",
@@ -82,6 +84,11 @@ async def make_airports_job(db: Connection) -> int:
     return await make_job(db, "airports", integration="files", kind="files", config=config)
 
 
+async def make_batches_job(db: Connection) -> int:
+    """A due job of six small batches."""
+    return await make_job(db, "batches", config={"records": RECORDS, "page_size": RECORDS // 6})
+
+
 async def until_ended(db: Connection, job_id: int, *, runs: int = 1) -> asyncpg.Record:
     """The job's newest run, once so many have ended."""
     ended = "SELECT count(*) >= $2 FROM job_runs WHERE job_id = $1 AND finished_at IS NOT NULL"
@@ -89,18 +96,18 @@ async def until_ended(db: Connection, job_id: int, *, runs: int = 1) -> asyncpg.
     return await one(db, "SELECT * FROM job_runs WHERE job_id = $1 ORDER BY id DESC LIMIT 1", job_id)
 
 
-async def begin_again_slowly(db: Connection, job_id: int) -> int:
+async def begin_again_slowly(db: Connection, job_id: int, table: str = TABLE) -> int:
     """Starts the job from nothing on a destination that takes its time; returns when two batches are in.
 
     What is killed or stopped now is in mid-run, whatever the machine's speed.
     """
     await until_ended(db, job_id)
-    await db.execute(f"TRUNCATE {TABLE}")
+    await db.execute(f"TRUNCATE {table}")
     await db.execute("UPDATE etl_jobs SET checkpoint_data = NULL WHERE id = $1", job_id)
     await db.execute(
         "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$;"
-        f" CREATE TRIGGER dawdle AFTER INSERT ON {TABLE} EXECUTE FUNCTION dawdle()"
+        f" CREATE TRIGGER dawdle AFTER INSERT ON {table} EXECUTE FUNCTION dawdle()"
     )
     run = await run_now(db, job_id, PERSON)
     two = "SELECT count(*) >= 2 FROM run_batches WHERE run_id = $1 AND state = 'LOADED'"
@@ -108,13 +115,24 @@ async def begin_again_slowly(db: Connection, job_id: int) -> int:
     return run.id
 
 
-async def expect_each_row_once(db: Connection, run: asyncpg.Record) -> None:
+async def expect_each_airport_once(db: Connection, run: asyncpg.Record) -> None:
     """The table holds what the file holds, and the run counted each row as new, once."""
     with AIRPORTS.open(encoding="utf-8", newline="") as file:
-        expected = Counter(row["icao"] for row in csv.DictReader(file))
-    found = Counter(row["icao"] for row in await db.fetch(f"SELECT icao FROM {TABLE}"))
-    assert found == expected
-    assert max(expected.values()) == 1
+        expected = {row["icao"] for row in csv.DictReader(file)}
+    found = [row["icao"] for row in await db.fetch(f"SELECT icao FROM {AIRPORTS_TABLE}")]
+    assert (set(found), len(found)) == (expected, len(expected))
+    expect_success(run, rows=len(expected))
+
+
+async def expect_each_row_once(db: Connection, run: asyncpg.Record) -> None:
+    """The table holds each made-up record, and the run counted each as new, once."""
+    found = [row["id"] for row in await db.fetch(f"SELECT id FROM {TABLE} ORDER BY id")]
+    assert found == list(range(1, RECORDS + 1))
+    expect_success(run, rows=RECORDS)
+
+
+def expect_success(run: asyncpg.Record, *, rows: int) -> None:
+    """The run ended well and counted so many rows as new, each once."""
     assert (run["state"], run["error_message"]) == ("SUCCEEDED", None)
-    assert run["counters"]["rows_new"] == len(expected)
-    assert run["counters"]["rows_extracted"] == len(expected)
+    assert run["counters"]["rows_new"] == rows
+    assert run["counters"]["rows_extracted"] == rows

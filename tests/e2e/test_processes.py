@@ -18,10 +18,13 @@ from etl_core.store import database, embedded
 from etl_core.store.database import Connection
 from etl_core.store.migrations import migrate
 from tests.e2e.running import (
+    AIRPORTS_TABLE,
     Processes,
     begin_again_slowly,
+    expect_each_airport_once,
     expect_each_row_once,
     make_airports_job,
+    make_batches_job,
     processes,
     until_ended,
 )
@@ -57,7 +60,7 @@ async def test_a_due_job_runs_by_itself(fleet: Processes, db: Connection) -> Non
     fleet.worker()
     run = await until_ended(db, job_id)
     assert (run["trigger"], run["losses"]) == ("schedule", 0)
-    await expect_each_row_once(db, run)
+    await expect_each_airport_once(db, run)
 
     asked_for = await run_now(db, job_id, PERSON)
     again = await until_ended(db, job_id, runs=2)
@@ -76,19 +79,19 @@ async def test_another_worker_goes_on_when_one_is_killed(fleet: Processes, db: C
     job_id = await make_airports_job(db)
     fleet.scheduler()
     victim = fleet.worker()
-    run_id = await begin_again_slowly(db, job_id)
+    run_id = await begin_again_slowly(db, job_id, AIRPORTS_TABLE)
     victim.kill()
     fleet.worker()
     run = await until_ended(db, job_id, runs=2)
     assert run["id"] == run_id  # the same run, not a new one
-    await expect_each_row_once(db, run)
+    await expect_each_airport_once(db, run)
     lost = await one(db, "SELECT pid FROM workers WHERE lost_at IS NOT NULL")
     assert lost["pid"] == victim.pid
     assert await db.fetchval("SELECT count(*) FROM job_events WHERE action = 'worker_lost'") == 1
 
 
 async def test_sigterm_ends_both_and_the_run_goes_back(fleet: Processes, db: Connection) -> None:
-    job_id = await make_airports_job(db)
+    job_id = await make_batches_job(db)
     scheduler, worker = fleet.scheduler(), fleet.worker()
     run_id = await begin_again_slowly(db, job_id)
     for process in (worker, scheduler):
@@ -108,7 +111,7 @@ async def test_a_stopped_worker_comes_back_as_another(fleet: Processes, db: Conn
 
     On amqp its connection stays open meanwhile, and rings that it got are lost.
     """
-    job_id = await make_airports_job(db)
+    job_id = await make_batches_job(db)
     fleet.scheduler()
     stopped = fleet.worker()
     await begin_again_slowly(db, job_id)
@@ -146,7 +149,7 @@ async def test_the_broker_restarts_under_them(
 ) -> None:
     """Work goes on while it is away, by polling; and by rings when it is back."""
     with processes(database_url, amqp_url, tmp_path) as fleet:
-        job_id = await make_airports_job(db)
+        job_id = await make_batches_job(db)
         scheduler, worker = fleet.scheduler(), fleet.worker()
         await begin_again_slowly(db, job_id)
         await asyncio.to_thread(rabbitmq.stop)
@@ -179,7 +182,7 @@ async def test_the_database_restarts_under_them(
     db = await database.connect(url, application_name="tests")
     await migrate(db)
     with processes(url, broker_url, tmp_path) as fleet:
-        job_id = await make_airports_job(db)
+        job_id = await make_batches_job(db)
         scheduler, worker = fleet.scheduler(), fleet.worker()
         run_id = await begin_again_slowly(db, job_id)
 
