@@ -40,9 +40,10 @@ check-sql: .venv/.dev ## the SQL alone
 test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
 	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
 
-soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the memory (ARGS="--minutes 5")
+soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the model, the memory (ARGS="--minutes 5")
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 	$(if $(findstring --seed,$(ARGS)),,$(BIN)/python -m tests.crash.matrix)
+	$(if $(findstring --seed,$(ARGS)),,ETL_MODEL_EXAMPLES=200 $(BIN)/pytest -q tests/workers/model)
 	$(if $(findstring --seed,$(ARGS)),,$(BIN)/python -m benchmarks.memory)
 
 format: .venv/.dev ## let ruff mend what it can

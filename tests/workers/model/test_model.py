@@ -1,6 +1,6 @@
 """Random sequences of all that can befall a source and the workers that load it.
 
-`ETL_MODEL_EXAMPLES=2000` looks for longer; `ETL_MODEL_STEPS` (40) is the length of each.
+`ETL_MODEL_EXAMPLES=2000` looks for longer, as `make soak` does with 200; `ETL_MODEL_STEPS` (40) is the length of each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.workers.model.machine import Model, at_once
 from tests.workers.model.source import WorldConnector
 from workers import extract, run_connector
 
-EXAMPLES = int(os.environ.get("ETL_MODEL_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("ETL_MODEL_EXAMPLES", "4"))
 STEPS = int(os.environ.get("ETL_MODEL_STEPS", "40"))
 
 
