@@ -155,7 +155,7 @@ class Stream:
     full_refresh: bool = False
     """Every walk yields all records there are: what a whole walk did not yield is gone from the source, and
     is marked deleted. Needs a key; a walk is whole when its pages were loaded from the first to the one whose
-    fragment has no `resume`."""
+    fragment has no `resume`. With several partitions each run walks all of them (`ExtractContext.wants`)."""
     parent: Parent | None = None
     """Its rows are marked deleted with the row of `parent.stream` that they belong to, and a page may hold
     all children of some parents (`Page.whole_of`)."""

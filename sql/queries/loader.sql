@@ -121,18 +121,20 @@ SELECT pg_advisory_xact_lock_shared(hashtextextended('etl-tui walks ' || :job_id
 -- Until the end of the transaction nobody else takes a step in a walk of this stream.
 SELECT pg_advisory_xact_lock(hashtextextended('etl-tui walks ' || :job_id::integer || ' ' || :stream, 0));
 
--- name: read_walks(job_id, stream)
+-- name: read_walks(job_id, stream, run_id)
 -- The partitions of a stream with their walks. is_in_walk: the checkpoint is in mid-walk; goes_on: just where the walk
--- left it.
+-- left it. is_complete: in this run, or before if the run does only what an earlier one left undone: any other run walks
+-- each partition again, and what is gone by an old walk of one and a new one of another may have come meanwhile.
 SELECT
     partition,
     c.resume IS NOT NULL AS is_in_walk,
     (w.job_id IS NOT NULL AND w.completed_at IS NULL AND (c.resume IS NOT DISTINCT FROM w.resume)) AS goes_on,
-    w.completed_at IS NOT NULL AS is_complete,
+    (w.completed_at IS NOT NULL AND (r.is_partial OR w.completed_at >= r.started_at)) AS is_complete,
     coalesce(w.is_whole, false) AS is_whole,
     c.job_id IS NOT NULL AS has_checkpoint
 FROM (SELECT * FROM job_checkpoints WHERE job_id = :job_id AND stream = :stream) AS c
-FULL JOIN (SELECT * FROM stream_walks WHERE job_id = :job_id AND stream = :stream) AS w USING (partition);
+FULL JOIN (SELECT * FROM stream_walks WHERE job_id = :job_id AND stream = :stream) AS w USING (partition)
+CROSS JOIN (SELECT is_partial, started_at FROM job_runs WHERE id = :run_id) AS r;
 
 -- name: begin_walk(job_id, stream, partition)!
 -- What an earlier walk of this partition saw counts no more.

@@ -4,8 +4,8 @@ Each page adds the hashes of its keys to the ledger of its partition's walk, in 
 A walk begins where the checkpoint has no `resume`, and is whole as long as each page finds the checkpoint
 just where the page before left it: a checkpoint edited, rewound or restored in mid-walk makes it end without
 deletions. When the walks of all partitions of the stream (those with a checkpoint) are complete and whole,
-rows that none of them saw are marked deleted. A walk that says what it `covers` is judged alone, and only
-rows that it covers are.
+all by one run and the retries that do what it left undone, rows that none of them saw are marked deleted. A
+walk that says what it `covers` is judged alone, and only rows that it covers are.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ async def take(
         Permanent: the walk saw no row, or too few of those that the table has, and nobody allowed it.
     """
     walk = {"job_id": job_id, "stream": step.table.stream.name}
-    before = {row["partition"]: row async for row in _loader.read_walks(conn, **walk)}
+    before = {row["partition"]: row async for row in _loader.read_walks(conn, **walk, run_id=run_id)}
     whole: dict[str, bool] = {}
     for fragment in step.fragments:
         partition = fragment["partition"]

@@ -60,11 +60,15 @@ WITH jobs AS (
 runs AS (
     UPDATE job_runs SET ready_at = ready_at - $1::interval, started_at = started_at - $1::interval
     WHERE state IN ('QUEUED', 'RUNNING')
+),
+
+walks AS (
+    UPDATE stream_walks SET began_at = began_at - $1::interval, completed_at = completed_at - $1::interval
 )
 
 UPDATE integrations SET ready_at = ready_at - $1::interval
 """
-"""By $1: all times of jobs and runs lie so much further back."""
+"""By $1: all times of jobs, runs and walks lie so much further back."""
 
 some = st.integers(0, 11)
 """Which of those that there are."""

@@ -165,6 +165,28 @@ async def test_all_partitions_must_have_been_walked(walks: Walks) -> None:
     assert await walks.live() == [1, 3]
 
 
+async def test_a_walk_of_an_earlier_run_does_not_judge_with_one_of_this(worker: Hand, walks: Walks) -> None:
+    """Else a partition that got its first record again would never get the chance to show it."""
+    await walks.page(things(1), behind(None, "east"))
+    await walks.page(things(2), behind(None, "west"))
+    await walks.end()
+    emptied = await start(worker)
+    assert await emptied.page([], behind(None, "west")) == {}  # and the east fails
+    await emptied.end()
+    again = await start(worker, allow_deletions=True)
+    assert await again.page([], behind(None, "east")) == {}
+    assert await again.page(things(3), behind(None, "west")) == {"new": 1, "deleted": 2}
+    await again.end()
+
+    emptied = await start(worker)
+    assert await emptied.page([], behind(None, "west")) == {}
+    await emptied.end()
+    await worker.db.execute("ALTER TABLE job_runs ALTER is_partial SET DEFAULT true")
+    rest = await start(worker)  # of what the last one left undone
+    with pytest.raises(Permanent, match="no record at all"):
+        await rest.page([], behind(None, "east"))
+
+
 async def test_pages_without_a_checkpoint_belong_to_the_walk(walks: Walks) -> None:
     async def bare(records: list[Record]) -> dict[str, int]:
         return await walks.load_batch(await walks.store({"things": records}, fragments=[]))

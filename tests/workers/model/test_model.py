@@ -1,6 +1,6 @@
 """Random sequences of all that can befall a source and the workers that load it.
 
-`ETL_MODEL_EXAMPLES=2000` looks for longer, as `make soak` does with 200; `ETL_MODEL_STEPS` (40) is the length of each.
+`ETL_MODEL_EXAMPLES=2000` looks for longer (`make soak`: 200); `ETL_MODEL_STEPS` (40) is the length of each.
 """
 
 from __future__ import annotations

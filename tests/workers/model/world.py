@@ -51,6 +51,8 @@ class World:
 
     clock: int = 0
     rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {name: {} for name in STREAMS})
+    last_key: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
+    """No key is given twice: in another partition of the users it would come by another lane."""
     page_size: int = 2
     broken: dict[Place, SourceError] = field(default_factory=dict)
     spoilt: dict[tuple[str, int], Spoilt] = field(default_factory=dict)
@@ -70,7 +72,7 @@ class World:
     def insert(self, stream: str, which: int, *, late: bool = False) -> None:
         """A new record; `late`: as if it had become visible only now."""
         now = self.tick()
-        key = 1 + max(self.rows[stream], default=0)
+        self.last_key[stream] = key = self.last_key[stream] + 1
         partitions = PARTITIONS[stream]
         at = max(0, now - which % OVERLAP) if late else now
         self.rows[stream][key] = Row(key, partitions[which % len(partitions)], now, at)
