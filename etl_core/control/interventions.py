@@ -102,6 +102,29 @@ async def hold(
         )
 
 
+async def end_hold(conn: Connection, job_id: int, actor: Actor, *, reason: str) -> None:
+    """Takes back the hold of this reason, and nothing else: a failure or a snooze stays.
+
+    Raises:
+        NotFound: no such job. Conflict: it is not held for this reason.
+    """
+    async with conn.transaction():
+        job = await lock_job(conn, job_id)
+        ended = await _interventions.end_hold(conn, job_id=job_id, reason=reason.strip())
+        if ended is None:
+            raise Conflict(f"{job['tenant']}/{job['job_name']} is not held for this reason any more")
+        await record_event(
+            conn,
+            "end_hold",
+            actor,
+            job_id=job_id,
+            reason=reason.strip(),
+            before={name: job[name] for name in ("held", "held_by", "hold_reason", "held_until")},
+            after={"held": False, "held_by": None, "hold_reason": None, "held_until": None},
+        )
+        await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload="")
+
+
 async def clear(conn: Connection, job_id: int, actor: Actor) -> None:
     """Ends hold, failure and snooze: FAILED becomes READY, failures in a row are forgotten.
 

@@ -218,6 +218,7 @@ _SENTENCES: dict[str, Told] = {
     "cancel": _cancel,
     "release": lambda detail: f"took its run from worker {detail['worker']}",
     "hold": _hold,
+    "end_hold": lambda detail: f"took back its hold{_why(detail)}",
     "clear": _clear,
     "snooze": _snooze,
     "pause": lambda detail: f"paused {detail['place']}{_why(detail)}",

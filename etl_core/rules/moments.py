@@ -1,4 +1,4 @@
-"""A moment as people write it, to come or past: `2h`, `06:00`, `2026-11-25 06:00`, `yesterday 18:00`.
+"""A moment as people write it, to come or past: `2h`, `06:00`, `tomorrow 08:00`, `yesterday 18:00`.
 
 Pure but for the system's zone.
 """
@@ -12,11 +12,12 @@ from etl_core.rules.intervals import parse_interval
 
 LONGEST = timedelta(days=3650)
 _WALL_TIME = re.compile(r"\d{1,2}:\d{2}", re.ASCII)
+_TOMORROW = re.compile(r"tomorrow(?:\s+(?P<wall>\S+))?", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def parse_moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
-    """That long after `now` (`2h`, `3 days`), the next such wall time, or that date and time; aware.
+    """That long after `now` (`2h`, `3 days`), the next such wall time, tomorrow's, that date and time; aware.
 
     Wall times without an offset are read in `zone`, the system's when None, by the rules that hold on
     that day there.
@@ -30,7 +31,9 @@ def parse_moment(text: str, now: datetime, zone: tzinfo | None = None) -> dateti
         try:
             moment = now + timedelta(minutes=parse_interval(text))
         except (ValueError, ArithmeticError):
-            raise ValueError(f'{text!r} is no time to come; write 2h, 06:00 or "2026-11-25 06:00"') from None
+            raise ValueError(
+                f'{text!r} is no time to come; write 2h, 06:00, tomorrow 08:00 or "2026-11-25 06:00"'
+            ) from None
     if moment <= now:
         raise ValueError(f"{moment_text(moment, zone)} has passed")
     if moment - now > LONGEST:
@@ -99,6 +102,9 @@ def _wall_moment(text: str, now: datetime, zone: tzinfo | None) -> datetime | No
         today = now.astimezone(zone).date()
         moment = _localise(datetime.combine(today, wall), zone)
         return moment if moment > now else _localise(datetime.combine(today + timedelta(days=1), wall), zone)
+    if found := _TOMORROW.fullmatch(text):
+        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+        return _localise(datetime.combine(tomorrow, parse_wall_time(found["wall"] or "0:00")), zone)
     if not _DATE.match(text):
         return None
     try:

@@ -77,7 +77,9 @@ def register(group: Subparsers) -> None:
         example='etl-tui jobs snooze acme/GitHub "2026-11-25 06:00"',
     )
     snooze.add_argument("job", metavar="JOB", help=_JOB)
-    snooze.add_argument("until", metavar="UNTIL", help='2h, 06:00 or "2026-11-25 06:00"; off ends the snooze')
+    snooze.add_argument(
+        "until", metavar="UNTIL", help='2h, 06:00, "tomorrow 08:00" or "2026-11-25 06:00"; off ends it'
+    )
 
 
 async def cancel_one(arguments: argparse.Namespace, context: Context) -> int:

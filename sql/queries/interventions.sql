@@ -42,6 +42,13 @@ SET held = true, held_by = :held_by, hold_reason = :reason, hold_outlasts_run = 
     held_until = now() + make_interval(mins => :minutes::integer)
 WHERE id = :job_id;
 
+-- name: end_hold(job_id, reason)$
+-- Ends the hold of this reason; no row when there is none, or another one by now.
+UPDATE etl_jobs
+SET held = false, hold_reason = NULL, held_by = NULL, held_until = NULL
+WHERE id = :job_id AND held AND hold_reason = :reason
+RETURNING id;
+
 -- name: clear_job(job_id)!
 -- Ends hold, failure and snooze: the job is as if it had not failed. A running one keeps its run.
 UPDATE etl_jobs

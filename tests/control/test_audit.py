@@ -37,6 +37,11 @@ async def _window(db: Connection) -> None:
     await windows.remove_window(db, window.id, PERSON)
 
 
+async def _hold_and_end(db: Connection, job_id: int) -> None:
+    await interventions.hold(db, job_id, PERSON, reason="token")
+    await interventions.end_hold(db, job_id, PERSON, reason="token")
+
+
 async def _run(db: Connection, act: Callable[[Connection, int], Awaitable[object]]) -> None:
     job_id = await make_job(db, "runs")
     await start_run(db, job_id, await make_worker(db))
@@ -49,6 +54,7 @@ ACTIONS: dict[str, Callable[[Connection, int], Awaitable[object]]] = {
     "disable": lambda db, job: jobs.set_active(db, job, False, PERSON, reason="noisy"),
     "assign_integration": lambda db, job: jobs.assign_integration(db, job, "made-up", PERSON),
     "hold": lambda db, job: interventions.hold(db, job, PERSON, reason="token"),
+    "end_hold": _hold_and_end,
     "snooze": lambda db, job: interventions.snooze(db, job, PERSON, until=None),
     "set_deadline": lambda db, job: job_limits.set_deadline(db, job, 90, PERSON),
     "set_max_failures": lambda db, job: job_limits.set_max_failures(db, job, 3, PERSON),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -116,6 +116,11 @@ class CommandLine(Dialog[tuple[str, str]]):
             return
         self._past.add(text)
         self.dismiss((command.name, rest))
+
+    def on_key(self, event: events.Key) -> None:
+        # Typed before the line had the focus.
+        if event.is_printable and event.character:
+            self._write(self._input.value + event.character)
 
     @on(Choices.Clicked)
     def action_take(self) -> None:

@@ -1,18 +1,32 @@
-"""What a person does to a job: told beforehand why not, asked where it hurts, confirmed in a line."""
+"""What a person does to jobs: told beforehand why not, asked where it hurts, confirmed in a line."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Final
 
-from etl_core.errors import EtlError
+import asyncpg
+
+from etl_core.control import jobs as control
+from etl_core.control.audit import Actor
+from etl_core.errors import EtlError, InvalidInput
 from etl_core.models.health import Health
-from etl_core.models.job import JobRow
-from etl_core.rules.possible import cancel_effect, why_not_cancel, why_not_clear, why_not_run
+from etl_core.models.job import JobRow, JobSettingsRequest
+from etl_core.rules.moments import parse_moment
+from etl_core.rules.possible import why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
+from etl_tui.app.actions import kinds
+from etl_tui.app.actions.action import Action, Doing
+from etl_tui.app.actions.bulk_dialog import BulkDialog
+from etl_tui.app.actions.bulk_run import BulkRun
+from etl_tui.app.actions.questions import ask_hold, ask_snooze, read_hold
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
+from etl_tui.app.dialogs.bulk_settings_dialog import BulkSettingsDialog
 from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
 from etl_tui.app.dialogs.details_dialog import DetailsDialog
 from etl_tui.app.dialogs.settings_dialog import SettingsDialog
@@ -21,12 +35,18 @@ from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
 
-_OF_A_JOB: Final = frozenset({"details", "run-now", "cancel", "clear", "settings", "on-off"})
+_OF_JOBS: Final = frozenset(
+    {"details", "run-now", "cancel", "clear", "settings", "on-off", "on", "off", "snooze", "hold", "mark"}
+)
 """Commands that need a job."""
 
 
 class JobActions:
-    """Of one screen. What comes of an action stands in `message`; `live` then looks at once."""
+    """Of one screen. What comes of an action stands in `message`; `live` then looks at once.
+
+    Each is given the jobs that are meant: one is done at once, or after a question where it hurts; of many
+    it is asked once, in a dialog that tells the result of each.
+    """
 
     def __init__(
         self,
@@ -44,99 +64,189 @@ class JobActions:
         self._clock = clock
         self._message = message
         self._live = live
+        self._undoable: tuple[Action, Sequence[JobRow]] | None = None
         self.health: Health | None = None
         """Who is alive, as the screen knows it: why a job does not start depends on it."""
 
-    def why_not(self, command: str, job: JobRow | None) -> str | None:
-        """Why a command can do nothing to the job now; None when it can, or has nothing to do with a job."""
-        if command not in _OF_A_JOB:
+    def why_not(self, command: str, jobs: Sequence[JobRow]) -> str | None:
+        """Why a command can do nothing to any of the jobs now; None when it can, or is not about jobs."""
+        if command == "undo":
+            return None if self._undoable else "there is nothing to undo"
+        if command not in _OF_JOBS:
             return None
-        if job is None:
+        if not jobs:
             return "there is no job"
         now = self._clock.now()
-        if command == "run-now":
-            return why_not_run(job, now)
-        if command == "cancel":
-            return why_not_cancel(job)
-        return why_not_clear(job, now) if command == "clear" else None
+        judge: dict[str, Callable[[JobRow], str | None]] = {
+            "run-now": lambda job: why_not_run(job, now),
+            "cancel": why_not_cancel,
+            "clear": lambda job: why_not_clear(job, now),
+            "on": lambda job: "it is on already" if job.active else None,
+            "off": lambda job: None if job.active else "it is off already",
+            "hold": lambda job: f"{job.held_by} holds it: {job.hold_reason}" if job.held else None,
+        }
+        if command not in judge:
+            return None
+        refusals = [judge[command](job) for job in jobs]
+        return None if None in refusals else refusals[0]
 
     def show_details(self, job: JobRow) -> None:
         self._screen.app.push_screen(DetailsDialog(self._source, self._look, job))
 
-    def change_settings(self, job: JobRow) -> None:
-        self._screen.app.push_screen(SettingsDialog(self._source, self._look, job, self._clock), self._saved)
+    def change_settings(self, jobs: Sequence[JobRow]) -> None:
+        if len(jobs) == 1:
+            dialog = SettingsDialog(self._source, self._look, jobs[0], self._clock)
+            self._screen.app.push_screen(dialog, self._saved)
+        elif jobs:
 
-    def run_now(self, job: JobRow) -> None:
-        if self._may(job, why_not_run(job, self._clock.now())):
-            self._act(lambda: self._run_now(job))
+            def save(request: JobSettingsRequest | None) -> None:
+                if request is not None:
+                    self._do(kinds.change_settings(request), jobs)
 
-    def cancel(self, job: JobRow) -> None:
-        if not self._may(job, why_not_cancel(job)):
+            self._screen.app.push_screen(BulkSettingsDialog(self._look, jobs), save)
+
+    def run_now(self, jobs: Sequence[JobRow]) -> None:
+        self._do(kinds.run_now(self._clock.now()), jobs)
+
+    def cancel(self, jobs: Sequence[JobRow]) -> None:
+        self._do(kinds.cancel(self._clock.now()), jobs)
+
+    def clear(self, jobs: Sequence[JobRow]) -> None:
+        self._do(kinds.clear(self._clock.now()), jobs)
+
+    def toggle(self, jobs: Sequence[JobRow]) -> None:
+        """Off, if any of them is on; else on."""
+        self.switch(jobs, not any(job.active for job in jobs))
+
+    def switch(self, jobs: Sequence[JobRow], on: bool) -> None:
+        self._do(kinds.switch(on), jobs)
+
+    def snooze(self, jobs: Sequence[JobRow], text: str) -> None:
+        """Until a moment to come: `2h`, `tomorrow 08:00`; asked for when the text is empty.
+
+        Raises:
+            InvalidInput: that is no moment to come.
+        """
+
+        def until(moment: datetime | None) -> None:
+            if moment is not None:
+                self._do(kinds.snooze(moment, self._clock.now()), jobs)
+
+        if text:
+            try:
+                until(parse_moment(text, self._clock.now()))
+            except ValueError as refusal:
+                raise InvalidInput(str(refusal)) from None
+        elif jobs:
+            self._screen.app.push_screen(ask_snooze(self._look, _named(jobs), self._clock), until)
+
+    def hold(self, jobs: Sequence[JobRow], text: str) -> None:
+        """With a reason, and `for 2h` at its end if the hold is to end by itself; asked for when empty."""
+
+        def because(answer: tuple[str, int | None] | None) -> None:
+            if answer is not None:
+                self._do(kinds.hold(*answer), jobs)
+
+        if text:
+            because(read_hold(text))
+        elif jobs:
+            self._screen.app.push_screen(ask_hold(self._look, _named(jobs)), because)
+
+    def undo(self) -> None:
+        """Takes back what was done last, where that can be."""
+        if self._undoable is None or self._undoable[0].undo is None:
+            self._message.refuse("there is nothing to undo")
             return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._act(lambda: self._cancel(job))
-
-        self._screen.app.push_screen(
-            ConfirmDialog(
-                self._look,
-                f"Cancel · {full_name(job)}",
-                cancel_effect(job, self._clock.now()),
-                yes="Cancel the run",
-                no="Let it run",
-            ),
-            answered,
+        (action, jobs), undo = self._undoable, self._undoable[0].undo
+        self._undoable = None
+        back = replace(
+            action,
+            name=f"Undo of {action.name}",
+            yes="Undo",
+            effect=["Each is as it was before, unless somebody changed it meanwhile."],
+            do=undo,
+            why_not=lambda _: None,
+            undo=None,
+            hurts=None,
         )
+        self._do(back, jobs)
 
-    def clear(self, job: JobRow) -> None:
-        if self._may(job, why_not_clear(job, self._clock.now())):
-            self._act(lambda: self._clear(job))
+    def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[str]]) -> None:
+        """Anything else that a person does, in its turn; it answers with the sentence of what was done."""
 
-    def toggle(self, job: JobRow) -> None:
-        self._act(lambda: self._toggle(job))
+        async def do() -> None:
+            self._message.confirm(await self._source.act(action))
 
-    async def _run_now(self, job: JobRow) -> None:
-        run = await self._source.run_now(job.id)
-        once = "" if job.active else "; it stays off after it"
-        self._message.confirm(f"{full_name(job)}: run {run.id} is queued{once}")
+        self._attempt(do)
 
-    async def _cancel(self, job: JobRow) -> None:
-        run = await self._source.cancel(job.id)
-        done = "will be cancelled" if run.finished_at is None else "is cancelled"
-        self._message.confirm(f"{full_name(job)}: run {run.id} {done}; what it loaded stays")
+    def _do(self, action: Action, jobs: Sequence[JobRow]) -> None:
+        if len(jobs) > 1:
+            self._ask_for_many(action, jobs)
+        elif jobs:
+            self._do_one(action, jobs[0])
 
-    async def _clear(self, job: JobRow) -> None:
-        after = await self._source.clear(job.id)
-        self._message.confirm(f"{full_name(job)} is cleared, {self._why(after)}")
-
-    async def _toggle(self, job: JobRow) -> None:
-        after = await self._source.set_active(job.id, not job.active)
-        key = self._key("on-off")
-        if after.active:
-            self._message.confirm(f"{full_name(job)} is on, {self._why(after)}; {key} switches it off")
+    def _do_one(self, action: Action, job: JobRow) -> None:
+        if refusal := action.why_not(job):
+            self._message.refuse(f"{full_name(job)}: {refusal}")
+        elif action.hurts is None:
+            self._attempt(lambda: self._finish_one(action, job))
         else:
-            going = "; the run under way goes on to its end" if after.status == "RUNNING" else ""
-            self._message.confirm(f"{full_name(job)} is off{going}; {key} switches it on again")
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self._attempt(lambda: self._finish_one(action, job))
+
+            dialog = ConfirmDialog(
+                self._look,
+                f"{action.name} · {full_name(job)}",
+                action.hurts(job),
+                yes=action.yes,
+                no="Let it run",
+            )
+            self._screen.app.push_screen(dialog, answered)
+
+    async def _finish_one(self, action: Action, job: JobRow) -> None:
+        text = await self._source.act(partial(_call, action.do, job))
+        parts = [f"{full_name(job)}{': ' if text.startswith('run ') else ' '}{text}"]
+        if text in ("is on", "is cleared"):
+            after = await self._source.ask(lambda conn: control.read_job(conn, job.id))
+            parts[0] += f", {why(after, self.health, self._clock.now()).text}"
+        if action.undo is not None:
+            self._undoable = action, [job]
+            parts.append(f"{self._look.glyphs.key(self._screen.commands.key_of('undo'))} undoes it")
+        self._message.confirm("; ".join(parts))
+
+    def _ask_for_many(self, action: Action, jobs: Sequence[JobRow]) -> None:
+        app = self._screen.commands
+        dialog = BulkDialog(
+            self._look,
+            self._source,
+            action,
+            jobs,
+            name_to_type=app.context_name if app.production else "",
+            worked=self._live.wake,
+        )
+        self._screen.app.push_screen(dialog, lambda run: self._ended(action, run))
+
+    def _ended(self, action: Action, run: BulkRun | None) -> None:
+        if run is None:
+            return
+        if action.undo is not None and run.done and run.doing is action.do:
+            self._undoable = action, run.done
+        failed = f", {run.failed:,} failed" if run.failed else ""
+        left = f", {run.left:,} not tried" if run.left else ""
+        text = f"{action.name}: {len(run.done):,} done{failed}{left}"
+        if run.failed:
+            self._message.refuse(text)
+        else:
+            self._message.confirm(text)
 
     def _saved(self, message: str | None) -> None:
         if message is not None:
             self._message.confirm(message)
             self._live.wake()
 
-    def _key(self, name: str) -> str:
-        return self._look.glyphs.key(self._screen.commands.key_of(name))
-
-    def _why(self, job: JobRow) -> str:
-        return why(job, self.health, self._clock.now()).text
-
-    def _may(self, job: JobRow, refusal: str | None) -> bool:
-        """Tells why an action is impossible before it is tried."""
-        if refusal is not None:
-            self._message.refuse(f"{full_name(job)}: {refusal}")
-        return refusal is None
-
-    def _act(self, action: Callable[[], Awaitable[None]]) -> None:
+    def _attempt(self, action: Callable[[], Awaitable[None]]) -> None:
         """Runs an action beside the screen; what goes wrong is a line, never the end of the dashboard."""
 
         async def attempt() -> None:
@@ -149,3 +259,11 @@ class JobActions:
             self._live.wake()
 
         self._screen.run_worker(attempt(), group="action")
+
+
+async def _call(doing: Doing, job: JobRow, conn: asyncpg.Connection, actor: Actor) -> str:
+    return await doing(conn, actor, job)
+
+
+def _named(jobs: Sequence[JobRow]) -> str:
+    return full_name(jobs[0]) if len(jobs) == 1 else f"{len(jobs):,} jobs"

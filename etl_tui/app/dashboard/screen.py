@@ -15,9 +15,8 @@ from textual.containers import Horizontal, Vertical
 from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_filter import JobFilter, completions
-from etl_tui.app.commands.command import JOBS, Command
-from etl_tui.app.commands.host import CommandScreen
+from etl_core.rules.job_filter import JobFilter
+from etl_tui.app.commands.command import JOBS
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.arrangement import Group, next_grouping
 from etl_tui.app.dashboard.banner import Banner
@@ -26,10 +25,11 @@ from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.header import Header
 from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
-from etl_tui.app.dashboard.job_order import SORTABLE, JobOrder, sortable
+from etl_tui.app.dashboard.job_commands import JobCommands
+from etl_tui.app.dashboard.job_order import JobOrder, sortable
 from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.legend import legend
-from etl_tui.app.dashboard.marks import MARK, Marks
+from etl_tui.app.dashboard.marks import Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dashboard.preview import Preview
 from etl_tui.app.dashboard.view_choice import VIEW, ViewChoice
@@ -48,7 +48,7 @@ GLANCE_SECONDS = 10.0
 """Between looks while nobody looks, for who wants to be told of failures."""
 
 
-class Dashboard(CommandScreen):
+class Dashboard(JobCommands):
     """All jobs, alive. It is the `LiveListener` of its `Live`, and the `Board` of the views beside it."""
 
     AUTO_FOCUS = ""
@@ -172,7 +172,7 @@ class Dashboard(CommandScreen):
         self._message.show_none(self._filter.text)
         self._header.show_totals(jobs)
         if self._marks.ids:
-            self._show_marks()
+            self.show_marks()
 
     def _tick(self) -> None:
         self._alerts.tick()
@@ -241,26 +241,16 @@ class Dashboard(CommandScreen):
         self._message.show_job(event.job, line if isinstance(line, Group) else None)
         self._preview.show(line)
         if self._marks.is_drawing and event.job is not None:
-            self._marks.draw_range(event.job.id, self._shown_ids())
+            self._marks.draw_range(event.job.id, self.shown_ids())
             self._grid.show_marks(self._marks.ids)
         self._show_hints()
 
     def _show_hints(self) -> None:
-        self._hints.show_commands(self.hints(), self.commands.keymap, lead=self._marks_text())
+        self._hints.show_commands(self.hints(), self.commands.keymap, lead=self.marks_text())
 
-    def _show_marks(self) -> None:
+    def show_marks(self) -> None:
         self._grid.show_marks(self._marks.ids)
         self._show_hints()
-
-    def _shown_ids(self) -> list[int]:
-        return [job.id for job in self._grid.jobs]
-
-    def _marks_text(self) -> str:
-        """`12 marked, 3 not shown`; empty without marks."""
-        marks = self._marks.ids
-        hidden = len(marks - set(self._shown_ids())) if marks else 0
-        more = f", {hidden:,} not shown" if hidden else ""
-        return f"{MARK} {len(marks):,} marked{more}" if marks else ""
 
     @on(KeyHints.Clicked)
     async def _do_clicked(self, event: KeyHints.Clicked) -> None:
@@ -311,19 +301,8 @@ class Dashboard(CommandScreen):
 
     # What people do
 
-    def why_not(self, command: Command) -> str | None:
-        """As the selected job has it."""
-        return self._actions.why_not(command.name, self._grid.selected)
-
     def refuse(self, text: str) -> None:
         self._message.refuse(text)
-
-    def complete(self, command: Command, text: str) -> Sequence[str]:
-        if command.name == "filter":
-            return completions(text, list(self._jobs.values()))
-        if command.name == "sort":
-            return [title.lower() for title in SORTABLE if title.startswith(text.upper())]
-        return ()
 
     def legend(self) -> Sequence[Sequence[Piece]]:
         return legend(self._look)
@@ -331,39 +310,6 @@ class Dashboard(CommandScreen):
     def action_move(self, rows: int) -> None:
         self._marks.end_held()
         self._grid.move(rows)
-
-    def action_mark(self) -> None:
-        if job := self._grid.selected:
-            self._marks.end_range()
-            self._marks.toggle(job.id)
-            self._grid.move(1)
-            self._show_marks()
-
-    def action_mark_range(self) -> None:
-        if self._marks.is_drawing:
-            self._marks.end_range()
-        elif job := self._grid.selected:
-            self._marks.begin_range(job.id)
-        self._show_marks()
-
-    def action_mark_move(self, rows: int) -> None:
-        if job := self._grid.selected:
-            if not self._marks.is_drawing:
-                self._marks.begin_range(job.id, held=True)
-            self._grid.move(rows)
-            self._show_marks()
-
-    def action_mark_all(self) -> None:
-        self._marks.add(self._shown_ids())
-        self._show_marks()
-
-    def action_mark_invert(self) -> None:
-        self._marks.invert(self._shown_ids())
-        self._show_marks()
-
-    def action_mark_none(self) -> None:
-        self._marks.clear()
-        self._show_marks()
 
     def action_page(self, pages: int) -> None:
         self._grid.page(pages)
@@ -374,30 +320,6 @@ class Dashboard(CommandScreen):
     def action_last(self) -> None:
         self._grid.move_to_last()
 
-    def action_details(self) -> None:
-        if job := self._grid.selected:
-            self._actions.show_details(job)
-
-    def action_run_now(self) -> None:
-        if job := self._grid.selected:
-            self._actions.run_now(job)
-
-    def action_cancel(self) -> None:
-        if job := self._grid.selected:
-            self._actions.cancel(job)
-
-    def action_clear(self) -> None:
-        if job := self._grid.selected:
-            self._actions.clear(job)
-
-    def action_switch(self) -> None:
-        if job := self._grid.selected:
-            self._actions.toggle(job)
-
-    def action_settings(self) -> None:
-        if job := self._grid.selected:
-            self._actions.change_settings(job)
-
     def action_filter(self, text: str = "") -> None:
         if text:
             self._filter_line.follow(text)
@@ -405,13 +327,8 @@ class Dashboard(CommandScreen):
             self._filter_line.begin()
 
     def action_back(self) -> None:
-        if self._marks.is_drawing:
-            self._marks.drop_range()
-        elif self._marks.ids:
-            self._marks.clear()
-        else:
+        if not self.drop_marks():
             self._filter_line.clear()
-        self._show_marks()
 
     def action_sort(self, title: str) -> None:
         self._sort(self._order.by(sortable(title)))

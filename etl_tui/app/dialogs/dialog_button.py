@@ -39,6 +39,16 @@ class DialogButton(Widget, can_focus=True):
         self._look = look
         self._label = f"  {label}  "
 
+    @property
+    def label(self) -> str:
+        """The word."""
+        return self._label.strip()
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = f"  {label}  "
+        self.refresh(layout=True)
+
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return len(self._label)
 

@@ -97,7 +97,7 @@ async def test_the_palette_does_what_is_chosen_and_says_what_cannot_be(drive: Dr
         await press("ctrl+p", *"cancel")
         await dashboard.until(lambda: "not now: it is not running" in dashboard.screen_text())
         await press(*["backspace"] * 6, *"switches", "enter")
-        await dashboard.until(lambda: "is off; o switches it on again" in dashboard.line("message"))
+        await dashboard.until(lambda: "is off; u undoes it" in dashboard.line("message"))
         await press("ctrl+p", *"by a column", "enter")  # it needs a text: asked for in the line
         await dashboard.until(lambda: ": sort" in dashboard.screen_text())
         await press(*"every", "enter")

@@ -63,7 +63,7 @@ async def test_other_keys_work_and_hints_and_help_show_them(drive: Drive, add_jo
         assert "x on/off" in dashboard.line("hints")
         await dashboard.pilot.press("o", "ctrl+r")  # neither switches it off
         await dashboard.pilot.press("x")
-        await dashboard.until(lambda: "is off; x switches it on again" in dashboard.line("message"))
+        await dashboard.until(lambda: "is off; u undoes it" in dashboard.line("message"))
         await dashboard.pilot.press("question_mark")
         await dashboard.until(lambda: "Help · Jobs" in dashboard.screen_text())
         assert "x             Switches the job on or off" in dashboard.screen_text()

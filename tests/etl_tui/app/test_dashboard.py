@@ -87,7 +87,7 @@ async def test_off_and_on_again(drive: Drive, add_job: AddJob, db: asyncpg.Conne
     async with drive() as dashboard:
         await dashboard.until(lambda: dashboard.grid.jobs)
         await dashboard.pilot.press("o")
-        await dashboard.until(lambda: "is off; o switches it on again" in dashboard.line("message"))
+        await dashboard.until(lambda: "is off; u undoes it" in dashboard.line("message"))
         await dashboard.until(lambda: "○ READY off" in dashboard.row("github"))
         assert "off by ana" in dashboard.row("github")
         assert await db.fetchval("SELECT active FROM etl_jobs WHERE job_name = 'github'") is False

@@ -1,0 +1,162 @@
+"""The commands of the dashboard that mark jobs and do something to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from etl_core.control import pauses
+from etl_core.control.audit import Actor
+from etl_core.models.job import JobRow
+from etl_core.rules.job_filter import completions
+from etl_tui.app.actions.pausing import places, read_pause, read_resume
+from etl_tui.app.commands.command import Command
+from etl_tui.app.commands.host import CommandScreen
+from etl_tui.app.dashboard.grid import JobGrid
+from etl_tui.app.dashboard.job_actions import JobActions
+from etl_tui.app.dashboard.job_order import SORTABLE
+from etl_tui.app.dashboard.marks import MARK, Marks
+
+_SNOOZES = ("30m", "2h", "06:00", "tomorrow 08:00", "7 days")
+
+
+class JobCommands(CommandScreen):
+    """What a person does stands here; what is shown is the dashboard's own, which inherits this."""
+
+    _jobs: dict[int, JobRow]
+    _grid: JobGrid
+    _marks: Marks
+    _actions: JobActions
+
+    @property
+    def meant(self) -> list[JobRow]:
+        """The jobs that an action is for: those that are marked, else the one under the cursor."""
+        if marks := self._marks.ids:
+            return [job for job in self._jobs.values() if job.id in marks]
+        return [job] if (job := self._grid.selected) else []
+
+    def why_not(self, command: Command) -> str | None:
+        """As the marked jobs, or the selected one, have it."""
+        return self._actions.why_not(command.name, self.meant)
+
+    def complete(self, command: Command, text: str) -> Sequence[str]:
+        jobs = list(self._jobs.values())
+        if command.name == "filter":
+            return completions(text, jobs)
+        if command.name == "sort":
+            return [title.lower() for title in SORTABLE if title.startswith(text.upper())]
+        if command.name == "snooze":
+            return [moment for moment in _SNOOZES if moment.startswith(text)]
+        return places(text, jobs) if command.name in ("pause", "resume") else ()
+
+    # To jobs
+
+    def action_details(self) -> None:
+        if job := self._grid.selected:
+            self._actions.show_details(job)
+
+    def action_run_now(self) -> None:
+        self._actions.run_now(self.meant)
+
+    def action_cancel(self) -> None:
+        self._actions.cancel(self.meant)
+
+    def action_clear(self) -> None:
+        self._actions.clear(self.meant)
+
+    def action_toggle_active(self) -> None:
+        self._actions.toggle(self.meant)
+
+    def action_switch(self, on: bool) -> None:
+        self._actions.switch(self.meant, on)
+
+    def action_settings(self) -> None:
+        self._actions.change_settings(self.meant)
+
+    def action_snooze(self, text: str = "") -> None:
+        self._actions.snooze(self.meant, text)
+
+    def action_hold(self, text: str = "") -> None:
+        self._actions.hold(self.meant, text)
+
+    def action_undo(self) -> None:
+        self._actions.undo()
+
+    def action_pause(self, text: str) -> None:
+        place, reason = read_pause(text)
+
+        async def pause(conn: asyncpg.Connection, actor: Actor) -> str:
+            row = await pauses.pause(conn, place, actor, reason=reason)
+            return f"{place} is paused: {row.reason}; :resume {place} ends it"
+
+        self._actions.act(pause)
+
+    def action_resume(self, text: str) -> None:
+        place = read_resume(text)
+
+        async def resume(conn: asyncpg.Connection, actor: Actor) -> str:
+            await pauses.resume(conn, place, actor)
+            return f"{place} is not paused any more"
+
+        self._actions.act(resume)
+
+    # Marks
+
+    def action_mark(self) -> None:
+        if job := self._grid.selected:
+            self._marks.end_range()
+            self._marks.toggle(job.id)
+            self._grid.move(1)
+            self.show_marks()
+
+    def action_mark_range(self) -> None:
+        if self._marks.is_drawing:
+            self._marks.end_range()
+        elif job := self._grid.selected:
+            self._marks.begin_range(job.id)
+        self.show_marks()
+
+    def action_mark_move(self, rows: int) -> None:
+        if job := self._grid.selected:
+            if not self._marks.is_drawing:
+                self._marks.begin_range(job.id, held=True)
+            self._grid.move(rows)
+            self.show_marks()
+
+    def action_mark_all(self) -> None:
+        self._marks.add(self.shown_ids())
+        self.show_marks()
+
+    def action_mark_invert(self) -> None:
+        self._marks.invert(self.shown_ids())
+        self.show_marks()
+
+    def action_mark_none(self) -> None:
+        self._marks.clear()
+        self.show_marks()
+
+    def drop_marks(self) -> bool:
+        """Takes back the range that is drawn, else all marks; whether there were any."""
+        if self._marks.is_drawing:
+            self._marks.drop_range()
+        elif self._marks.ids:
+            self._marks.clear()
+        else:
+            return False
+        self.show_marks()
+        return True
+
+    def show_marks(self) -> None:
+        """Draws them, and tells their count."""
+        raise NotImplementedError
+
+    def shown_ids(self) -> list[int]:
+        return [job.id for job in self._grid.jobs]
+
+    def marks_text(self) -> str:
+        """`12 marked, 3 not shown`; empty without marks."""
+        marks = self._marks.ids
+        hidden = len(marks - set(self.shown_ids())) if marks else 0
+        more = f", {hidden:,} not shown" if hidden else ""
+        return f"{MARK} {len(marks):,} marked{more}" if marks else ""
