@@ -64,7 +64,7 @@ COMMANDS: Final = (
         "snooze",
         "The job does not start by itself before a moment: 2h, tomorrow 08:00",
         "snooze",
-        ("z",),
+        ("S",),
         hint="snooze",
         takes="UNTIL",
         changes=True,

@@ -64,7 +64,7 @@ async def test_off_and_snooze_of_many_are_taken_back(
         await dashboard.until(lambda: "Undo of Switch off: 3 done" in dashboard.screen_text())
         off = "SELECT array_agg(job_name) FROM etl_jobs WHERE NOT active"
         assert await db.fetchval(off) == ["alpha"]
-        await dashboard.pilot.press("escape", "z", *"tomorrow 08:00")
+        await dashboard.pilot.press("escape", "S", *"tomorrow 08:00")
         await dashboard.until(lambda: "Does not start by itself before" in dashboard.screen_text())
         assert "08:00" in dashboard.screen_text()
         await dashboard.pilot.press("enter", "y")
