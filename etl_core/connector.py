@@ -26,7 +26,9 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from etl_core.budgets import Budget as Budget  # noqa: PLC0414 - connectors find all they need in here
+from etl_core.backfill import Backfill as Backfill  # noqa: PLC0414 - connectors find all they need in here
+from etl_core.backfill import Backfills as Backfills  # noqa: PLC0414
+from etl_core.budgets import Budget as Budget  # noqa: PLC0414
 from etl_core.budgets import Budgets as Budgets  # noqa: PLC0414
 from etl_core.budgets import ProcessBudgets
 from etl_core.errors import SourceError
@@ -194,6 +196,8 @@ class ExtractContext:
     only: frozenset[tuple[str, str]] | None = None
     """(stream, partition) of what a retry has to do, where the rest went through; None: everything. A
     connector may do more."""
+    backfill: Backfill | None = None
+    """Set where the run reads a range alone (`Backfills`)."""
     budgets: Budgets = field(default_factory=ProcessBudgets)
     """The worker's; use `budget`."""
     log: RunLog = field(default_factory=Unheard)
@@ -209,6 +213,8 @@ class ExtractContext:
 
     def wants(self, stream: str, partition: str = SINGLE_PARTITION) -> bool:
         """Whether this run is to read the partition."""
+        if self.backfill is not None and not self.backfill.reads(stream):
+            return False
         return self.only is None or (stream, partition) in self.only
 
     def state(self, stream: str, partition: str = SINGLE_PARTITION) -> PartitionState:

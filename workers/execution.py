@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
-from typing import Any
 
 import asyncpg
 import structlog
 
 from etl_core.broker.protocol import Stage
-from etl_core.connector import Budgets, PartitionState
+from etl_core.connector import Budgets
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
 from etl_core.secret_values import mask
@@ -25,15 +24,16 @@ from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.batch import Batch
 from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
-from workers.checkpoint_form import from_legacy, up_to_date
 from workers.clean_ends import CleanEnds
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
+from workers.own_checkpoint import OwnCheckpoint
 from workers.payload import RECORDS, decode, decoded_size
 from workers.progress import Progress
 from workers.replay import replaying
 from workers.rings import Rings
+from workers.run_checkpoint import read_checkpoint
 from workers.run_connector import connector_for
 from workers.run_end import give_back, write_end
 from workers.run_loader import RunLoader
@@ -43,7 +43,6 @@ from workers.transform import TypedRows
 from workers.work import Held
 
 _leases = load("leases")
-_checkpoints = load("checkpoints")
 
 log = structlog.get_logger()
 
@@ -87,6 +86,7 @@ class Execution:
         self._budget = ByteBudget()
         self._giving_way = False
         self._extracting: asyncio.Task[None] | None = None
+        self._own: OwnCheckpoint | None = None
         self._in_hand: Held | None = None
         self._ended_lanes: set[str] = set()
         self._all_lanes_ended = False
@@ -151,6 +151,7 @@ class Execution:
             job=f"{run.tenant}/{run.job_name}",
             with_secrets=True,
         )
+        own = self._own = OwnCheckpoint.of(run.options, connector)
         connector = replaying(self._pool, run, self._worker_id, connector)
         extractor = Extractor(
             self._pool,
@@ -160,6 +161,7 @@ class Execution:
             carries=self._carries,
             budgets=self._budgets,
             run_log=self._logs.of(run.id),
+            own=own,
         )
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()
@@ -220,9 +222,8 @@ class Execution:
         """The unloaded batches of an earlier holder, now ours; extract goes on behind the last one stored."""
         run = self._run
         if run.lease == 1:  # nobody had it before: there are no batches, and each store looks at the lease
-            extractor.start_from(
-                await self._checkpoint(self._pool, extractor), 0, await self._only(self._pool)
-            )
+            checkpoint = await read_checkpoint(self._pool, run, extractor.connector, self._own)
+            extractor.start_from(checkpoint, 0, await self._only(self._pool))
             return []
         async with self._pool.acquire() as conn, conn.transaction():
             if (
@@ -230,14 +231,8 @@ class Execution:
                 is None
             ):
                 raise Fenced(f"run {run.id} belongs to another worker now")
-            # Before the checkpoint: a batch that another loads in between is then in both, not in neither.
             unloaded = [row async for row in _leases.list_unloaded_fragments(conn, run_id=run.id)]
-            checkpoint = await self._checkpoint(conn, extractor)
-            for row in unloaded:
-                for f in row["fragments"]:
-                    checkpoint[f["stream"], f["partition"]] = up_to_date(
-                        extractor.connector, f, f.get("version", 1)
-                    )
+            checkpoint = await read_checkpoint(conn, run, extractor.connector, self._own, unloaded)
             last_seq = await _leases.last_seq(conn, run_id=run.id)
             extractor.start_from(checkpoint, last_seq, await self._only(conn))
             self._all_lanes_ended = await _leases.has_every_lane_ended(conn, run_id=run.id)
@@ -262,20 +257,6 @@ class Execution:
             async for row in _leases.begin_partial_run(conn, run_id=self._run.id)
         ]
         return frozenset(undone) or None
-
-    async def _checkpoint(
-        self, conn: Connection | Pool, extractor: Extractor
-    ) -> dict[tuple[str, str], PartitionState]:
-        """Where each partition stands, in the form of this program's connector."""
-        rows: Sequence[Mapping[str, Any]] | None = self._run.checkpoint
-        if rows is None or self._run.lease > 1:
-            rows = [row async for row in _checkpoints.list_checkpoints(conn, job_id=self._run.job_id)]
-        if not rows and self._run.legacy_checkpoint is not None:
-            return from_legacy(extractor.connector, self._run.legacy_checkpoint)
-        return {
-            (row["stream"], row["partition"]): up_to_date(extractor.connector, row, row["schema_version"])
-            for row in rows
-        }
 
     async def _take_in_hand(self, stored: asyncpg.Record) -> None:
         """After a loss: from now on another one is charged to this batch alone."""

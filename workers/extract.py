@@ -25,6 +25,8 @@ from workers.checkpoint_form import checkpoint_version
 from workers.connector_calls import ask
 from workers.loader.rejects import store_rejects
 from workers.outages import PASSING, step_retries
+from workers.own_checkpoint import OwnCheckpoint
+from workers.pace import Pace
 from workers.payload import decoded_size, encode
 from workers.transform import Reject
 
@@ -69,8 +71,15 @@ class Extractor:
         carries: bool = True,
         budgets: Budgets | None = None,
         run_log: RunLog | None = None,
+        own: OwnCheckpoint | None = None,
     ) -> None:
-        """`carries`: this worker transforms and loads, too, so it may carry its batches on."""
+        """`carries`: this worker transforms and loads, too, so it may carry its batches on.
+
+        `own`: the run does not go on from its job's checkpoint.
+        """
+        self._own = own
+        self._pace = Pace((own and own.rate) or 0)
+        self._ledgers: frozenset[str] = frozenset()
         self._budgets = budgets or PostgresBudgets(pool)
         self._log = run_log or Unheard()
         self._pool = pool
@@ -100,6 +109,9 @@ class Extractor:
     async def discover(self) -> Sequence[Stream]:
         """The connector's streams; the first batch stored keeps them for the stages behind."""
         self._streams = await ask(self._connector.discover(self.context))
+        if self._own is not None:
+            self._own.expect(self._streams)
+            self._ledgers = frozenset(stream.name for stream in self._streams if stream.full_refresh)
         return self._streams
 
     @property
@@ -111,9 +123,10 @@ class Extractor:
         """What the connector is given: behind everything stored so far."""
         return ExtractContext(
             checkpoint=dict(self._checkpoint),
-            legacy_checkpoint=self._run.legacy_checkpoint,
+            legacy_checkpoint=None if self._own else self._run.legacy_checkpoint,
             options=self._run.options,
             only=self._only,
+            backfill=self._own.backfill if self._own else None,
             budgets=self._budgets,
             log=self._log,
         )
@@ -133,10 +146,12 @@ class Extractor:
                 async with aclosing(self._pages()) as pages:
                     async for page in pages:
                         batch = await self._store(page)
+                        rows = sum(len(records) for records in page.records.values())
                         del page  # or it would be held until there is another
                         if batch is not None:
                             yield batch
                             del batch
+                            await self._pace.wait(rows)
                         elif await _leases.has_every_lane_ended(self._pool, run_id=self._run.id):
                             break
                 self.end = ExtractEnd()
@@ -193,7 +208,11 @@ class Extractor:
             fragments[0]["deleted"] = {stream: list(keys) for stream, keys in page.deleted.items()}
         if page.seen:
             fragments[0]["seen"] = {stream: list(keys) for stream, keys in page.seen.items()}
-        stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments)
+        kept = [f for f in fragments if self._own and self._own.keeps(f["stream"])]
+        may_give_way = bool(fragments) and page.goes_on
+        if self._own is not None:
+            fragments = self._own.told(fragments, self._ledgers)
+        stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments, kept)
         self._seq = seq
         self._streams = None
         if page.total is not None:
@@ -214,7 +233,7 @@ class Extractor:
             page.records,
             is_carried,
             len(payload),
-            may_give_way=bool(fragments) and page.goes_on,
+            may_give_way=may_give_way,
         )
 
     async def _encode(self, page: Page) -> bytes:
@@ -222,9 +241,16 @@ class Extractor:
             return encode(page.records)  # sooner done than a thread is woken
         return await asyncio.to_thread(encode, page.records)
 
-    async def _commit(self, page: Page, seq: int, payload: bytes, fragments: list[dict[str, Any]]) -> Any:
+    async def _commit(
+        self,
+        page: Page,
+        seq: int,
+        payload: bytes,
+        fragments: list[dict[str, Any]],
+        kept: list[dict[str, Any]],
+    ) -> Any:
         async with self._pool.acquire() as conn:
-            if not (page.rejects or page.failures):
+            if not (page.rejects or page.failures or kept):
                 return await self._commit_batch(conn, page, seq, payload, fragments) or (
                     await self._committed_before(conn, seq)
                 )
@@ -233,6 +259,8 @@ class Extractor:
                 if stored is None:
                     return await self._committed_before(conn, seq)
                 await self._keep_what_is_no_record(conn, page, seq)
+                if kept:
+                    await _leases.keep_run_checkpoint(conn, run_id=self._run.id, seq=seq, fragments=kept)
                 return stored
 
     async def _commit_batch(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import asyncpg
 import structlog
 
+from etl_core.backfill import BACKFILL_OPTION
 from etl_core.connector import Column, ColumnType, Connector, Record, Stream
 from etl_core.errors import Fenced
 from etl_core.store.database import Connection, Pool
@@ -165,8 +166,9 @@ class Loader:
     async def _commit(
         self, batch: Batch, typed: Sequence[tuple[TargetTable, TypedRows]], *, piecewise: bool = False
     ) -> Counts:
-        # A reject may be gone from its source: a replay tells a walk nothing of what it has.
-        gone = Gone() if _only_older(batch) else what_is_gone(self._tables, typed, batch.fragments)
+        # A reject may be gone from its source: a replay tells a walk nothing of what it has, nor a backfill.
+        is_beside = _only_older(batch) or BACKFILL_OPTION in self._options
+        gone = Gone() if is_beside else what_is_gone(self._tables, typed, batch.fragments)
         tables = [table for table, _ in typed] + gone.tables
         elsewhere = tables[0].destination if tables else None  # of all tables of a job alike
         async with self._pool.acquire() as conn:

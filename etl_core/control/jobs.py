@@ -97,7 +97,7 @@ async def run_now(
             conn, job_id=job_id, requested_by=actor.name, options=options or {}
         )
         if run_id is None:
-            raise Conflict(await _why_not_now(conn, job_id, name))
+            raise Conflict(await why_not_now(conn, job_id, name))
         await record_event(
             conn,
             "run_now",
@@ -313,7 +313,8 @@ async def lock_job(conn: Connection, job_id: int) -> asyncpg.Record:
     return job
 
 
-async def _why_not_now(conn: Connection, job_id: int, name: str) -> str:
+async def why_not_now(conn: Connection, job_id: int, name: str) -> str:
+    """Why a job that is on a person's mind cannot be run; told after a start was refused."""
     run = await open_run(conn, job_id)
     if run is None:
         return f"{name} is not in a state that can be run; try again in a moment"

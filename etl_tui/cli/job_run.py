@@ -8,7 +8,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from etl_core.errors import ExitCode, Unreachable
+from etl_core.errors import ExitCode, InvalidInput, Unreachable
 from etl_tui.cli.run_progress import LineProgress, PlainProgress
 
 if TYPE_CHECKING:
@@ -39,10 +39,16 @@ async def run_one(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.control.audit import Actor
     from etl_core.control.jobs import find_job, run_now, show_job
 
+    if arguments.streams and not arguments.full_refresh:
+        raise InvalidInput("--stream says of which streams --full-refresh reads everything; give both")
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
-        asked = {"evolve": arguments.evolve, "allow_deletions": arguments.allow_deletions}
-        options = {name: True for name, is_set in asked.items() if is_set}
+        asked = {
+            "evolve": arguments.evolve,
+            "allow_deletions": arguments.allow_deletions,
+            "full_refresh": arguments.full_refresh and (arguments.streams or True),
+        }
+        options = {name: value for name, value in asked.items() if value}
         run = await run_now(conn, job_id, Actor.current(), options=options)
         job = await show_job(conn, job_id)
         name = f"{job.tenant}/{job.job_name}"
@@ -56,10 +62,15 @@ async def _tell_started(conn: Connection, run: RunRow, name: str, output: Output
         output.emit(run)
     else:
         output.line(f"{name}: run {run.id} is queued; `etl-tui jobs run --wait` would have waited for it")
+    await tell_who_is_missing(conn, run, output)
+    return ExitCode.DONE
+
+
+async def tell_who_is_missing(conn: Connection, run: RunRow, output: Output) -> None:
+    """A notice where nobody is alive who could take the run."""
     missing = await _who_is_missing(conn)
     if missing:
         output.notice(f"run {run.id} is {missing}")
-    return ExitCode.DONE
 
 
 async def wait_for_end(

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
-from etl_tui.cli import job_changes, job_interventions, job_run, job_why
+from etl_tui.cli import job_backfill, job_changes, job_interventions, job_run, job_why
 from etl_tui.cli.output import harmless
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.runs import print_runs
@@ -79,6 +79,18 @@ def _add_commands(group: Subparsers) -> None:
         action="store_true",
         help="this once more than half of a table may be marked deleted by a full refresh",
     )
+    run.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="this once read everything again; the bookmark is replaced when that is done",
+    )
+    run.add_argument(
+        "--stream",
+        dest="streams",
+        action="append",
+        metavar="S",
+        help="with --full-refresh: of this stream alone; may be repeated",
+    )
 
     enable = add_command(
         group,
@@ -128,6 +140,7 @@ def _add_commands(group: Subparsers) -> None:
     add.add_argument("--schedule", metavar="MIN", default="360", help=f"run every so often: {_INTERVAL} (6h)")
     add.add_argument("--retry", metavar="MIN", help="after a failure, try again so much later (15m, or less)")
 
+    job_backfill.register(group)
     job_interventions.register(group)
     job_why.register(group)
 

@@ -32,8 +32,12 @@ SET state = 'RUNNING', lease = lease + 1, worker_id = NULL, extract_done = true,
 WHERE id = :run_id;
 
 -- name: rest_cancelled_job(job_id)!
--- A cancelled job is READY; its next time stays as planned from the start of this run, its failures in a row stay.
-UPDATE etl_jobs SET status = 'READY' WHERE id = :job_id;
+-- A cancelled job is READY; its next time stays as planned from the start of this run, its failures in a row stay. After
+-- a backfill it is what it was before.
+UPDATE etl_jobs
+SET status = coalesce(status_before_backfill, 'READY'), status_before_backfill = NULL,
+    hold_outlasts_run = hold_outlasts_run AND status_before_backfill IS NULL
+WHERE id = :job_id;
 
 -- name: hold_job(job_id, held_by, reason, minutes)!
 -- Waits for a person; with minutes the hold ends by itself. The success of a run that is open now does not end it.
@@ -54,6 +58,7 @@ RETURNING id;
 UPDATE etl_jobs
 SET held = false, hold_reason = NULL, held_by = NULL, held_until = NULL, not_before = NULL,
     status = CASE WHEN status = 'FAILED' THEN 'READY' ELSE status END,
+    status_before_backfill = CASE WHEN status_before_backfill = 'FAILED' THEN 'READY' ELSE status_before_backfill END,
     error_message = NULL, error_kind = NULL, retry_count = 0
 WHERE id = :job_id;
 
@@ -62,12 +67,13 @@ WHERE id = :job_id;
 UPDATE etl_jobs SET not_before = :until WHERE id = :job_id;
 
 -- name: list_overdue_runs()
--- Open runs past the deadline of their job; not those that only wait to hear what of them has landed.
+-- Open runs past the deadline of their job; not those that only wait to hear what of them has landed, nor backfills, which
+-- take as long as their range and their pace ask for.
 SELECT r.id, j.deadline_minutes
 FROM job_runs AS r INNER JOIN etl_jobs AS j ON r.job_id = j.id
 WHERE r.state IN ('QUEUED', 'RUNNING') AND j.deadline_minutes IS NOT NULL
     AND r.started_at < now() - make_interval(mins => j.deadline_minutes)
-    AND r.cancel_requested_by IS NULL AND r.error_kind IS DISTINCT FROM 'deadline';
+    AND r.cancel_requested_by IS NULL AND r.error_kind IS DISTINCT FROM 'deadline' AND r.trigger <> 'backfill';
 
 -- name: list_held(worker_id)
 -- The runs (seq 0) and batches that a worker holds, with their leases: what it works on and does not find here was taken

@@ -72,6 +72,26 @@ INSERT INTO job_runs (job_id, tenant_id, trigger, requested_by, options, checkpo
 SELECT id, tenant_id, 'manual', :requested_by, :options, checkpoint_version FROM started
 RETURNING id;
 
+-- name: start_backfill(job_id, requested_by, options)$
+-- RUNNING and a QUEUED run of trigger backfill in one statement, from READY, FINISHED or FAILED; null when it may not. When
+-- it ends the job is what it was before (`finish_jobs`): what it shows of its last run, and with it its next time, stays.
+WITH started AS (
+    UPDATE etl_jobs
+    SET status = 'RUNNING', status_before_backfill = status
+    WHERE id = :job_id
+        AND status IN ('READY', 'FINISHED', 'FAILED')
+        AND integration_id IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM job_runs AS r
+            WHERE r.job_id = etl_jobs.id AND r.state IN ('QUEUED', 'RUNNING')
+        )
+    RETURNING id, tenant_id
+)
+
+INSERT INTO job_runs (job_id, tenant_id, trigger, requested_by, options)
+SELECT id, tenant_id, 'backfill', :requested_by, :options FROM started
+RETURNING id;
+
 -- name: change_intervals(job_id, schedule_minutes, retry_minutes, expected_version)^
 -- Both intervals at once; no row when the job was changed since expected_version (null: whatever it is now).
 UPDATE etl_jobs
@@ -97,7 +117,8 @@ SET active = :active,
 WHERE id = :job_id;
 
 -- name: cancel_unstarted_run(job_id, cancelled_by)$
--- Off cancels a run that never started: the run is CANCELLED and the job READY; a started one goes on to its end.
+-- Off cancels a run that never started: the run is CANCELLED and the job READY (after a backfill: what it was); a started
+-- one goes on to its end.
 WITH cancelled AS (
     UPDATE job_runs
     SET state = 'CANCELLED', finished_at = now(), lease = lease + 1, cancel_requested_by = :cancelled_by
@@ -106,7 +127,9 @@ WITH cancelled AS (
 ),
 
 rested AS (
-    UPDATE etl_jobs SET status = 'READY' FROM cancelled WHERE etl_jobs.id = cancelled.job_id
+    UPDATE etl_jobs SET status = coalesce(status_before_backfill, 'READY'), status_before_backfill = NULL
+    FROM cancelled
+    WHERE etl_jobs.id = cancelled.job_id
 )
 
 SELECT id FROM cancelled;

@@ -236,6 +236,17 @@ SELECT seq, fragments FROM run_batches
 WHERE run_id = :run_id AND state IN ('WAITING', 'LEASED')
 ORDER BY seq;
 
+-- name: keep_run_checkpoint(run_id, seq, fragments)!
+-- Where a run that keeps a checkpoint of its own stands behind a batch; in the transaction that stores it.
+INSERT INTO run_checkpoints (run_id, seq, fragments) VALUES (:run_id, :seq, :fragments);
+
+-- name: list_run_checkpoints(run_id)
+-- Where such a run stands, in order: what it has stored and nobody gave up.
+SELECT c.seq, c.fragments
+FROM run_checkpoints AS c INNER JOIN run_batches AS b ON c.run_id = b.run_id AND c.seq = b.seq
+WHERE c.run_id = :run_id AND b.state IN ('WAITING', 'LEASED', 'LOADED')
+ORDER BY c.seq;
+
 -- name: read_payload(run_id, seq)$
 -- The stored records of a batch that is not loaded yet.
 SELECT payload FROM batch_payloads WHERE run_id = :run_id AND seq = :seq;

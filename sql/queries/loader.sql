@@ -86,14 +86,15 @@ SET CONSTRAINTS ALL IMMEDIATE;
 
 -- name: finish_load(job_id, run_id, seq, fragments, counts)$
 -- What follows the merge in its transaction: partitions move to where the batch leaves them, [{stream, partition,
--- bookmark, resume, version}]; the batch is LOADED, its payload goes. Returns its counts; rejects of extract, of transform and
--- of load add up. The caller holds the batch. (`load_at_once` in merge_statements.py takes it as it is.)
+-- bookmark, resume, version}] (one without a stream moves none); the batch is LOADED, its payload goes. Returns its counts;
+-- rejects of extract, of transform and of load add up. The caller holds the batch. (`load_at_once` in merge_statements.py takes it as it is.)
 WITH moved AS (
     INSERT INTO job_checkpoints (job_id, stream, partition, bookmark, resume, schema_version)
     SELECT
         :job_id, f.stream, f.partition, nullif(f.bookmark, 'null'), nullif(f.resume, 'null'), coalesce(f.version, 1)
     FROM jsonb_to_recordset(:fragments::jsonb)
         AS f (stream text, partition text, bookmark jsonb, resume jsonb, version integer)
+    WHERE f.stream IS NOT NULL
     ORDER BY f.stream, f.partition
     ON CONFLICT (job_id, stream, partition) DO UPDATE
     SET bookmark = excluded.bookmark, resume = excluded.resume, schema_version = excluded.schema_version,

@@ -69,7 +69,8 @@ def steps_of(
     behind: dict[str, list[Fragment]] = {}
     seen: dict[str, Sequence[Mapping[str, Any]]] = {}
     for fragment in fragments:
-        behind.setdefault(fragment["stream"], []).append(fragment)
+        if fragment["stream"] is not None:  # it only carries what the page tells besides
+            behind.setdefault(fragment["stream"], []).append(fragment)
         seen |= fragment.get("seen", {})
     return [
         Step(tables[name], behind.get(name, ()), rows.get(name), _keys_of(tables[name], seen.get(name, ())))

@@ -25,7 +25,6 @@ from etl_core.connector import SINGLE_PARTITION, Covers, Fragment, Page
 from etl_core.errors import Transient
 from workers.connectors.postgres.checkpoint import Bookmark, Leg, Resume
 from workers.connectors.postgres.config import PostgresConfig
-from workers.connectors.postgres.pace import Pace
 from workers.connectors.postgres.session import Session
 from workers.connectors.postgres.sources import Source
 from workers.connectors.postgres.statements import (
@@ -37,6 +36,7 @@ from workers.connectors.postgres.statements import (
     order,
     walk,
 )
+from workers.pace import Pace
 
 FIRST_PAGE: Final = 500
 """Rows; from them on it is known how long rows are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from typing import ClassVar, assert_never
 
 from pydantic import BaseModel
 
+from etl_core.backfill import RangeKind
 from etl_core.connector import (
     SINGLE_PARTITION,
     ExtractContext,
@@ -117,13 +118,14 @@ class SyntheticConnector:
         partition = SINGLE_PARTITION if config.partitions == 1 else f"part-{part + 1}"
         if not context.wants(stream, partition):
             return None
+        lowest, end = self._range(context)
         bookmark, resume = read_state(context, stream, partition, Bookmark, Resume)
         known = bookmark.through if bookmark else 0
-        first = resume.next if resume else 1
+        first = max(resume.next if resume else 1, lowest)
         if not config.mutate:
             first = max(first, known + 1)
         # The numbers of a partition are those with its remainder, so raising `records` moves none.
-        numbers = range(first + (part + 1 - first) % config.partitions, config.records + 1, config.partitions)
+        numbers = range(first + (part + 1 - first) % config.partitions, end, config.partitions)
         if not numbers and resume is None:
             return None
         next_generation = bookmark.generation + 1 if bookmark else 0
@@ -136,6 +138,25 @@ class SyntheticConnector:
             known=known,
             bookmark=bookmark,
         )
+
+    def backfill_ranges(self) -> Mapping[str, RangeKind]:
+        """By a record's number."""
+        return dict.fromkeys(self._stream_names(), "key")
+
+    def _range(self, context: ExtractContext) -> tuple[int, int]:
+        """The first number to read, and the first that is too high.
+
+        Raises:
+            Permanent: a backfill's range is not of numbers.
+        """
+        highest = self.config.records + 1
+        if context.backfill is None:
+            return 1, highest
+        try:
+            return max(1, int(context.backfill.start)), min(int(context.backfill.end), highest)
+        except ValueError:
+            told = f"{context.backfill.start} to {context.backfill.end}"
+            raise Permanent(f"records are numbered: {told} is no range of numbers") from None
 
     def _expected(self, walk: _Walk) -> int:
         """Records the walk will yield; a few more or less where some of them changed."""

@@ -15,7 +15,8 @@ from etl_core.errors import Permanent, Transient
 from etl_core.store.database import Connection, connect
 from etl_core.testing.walking import Destination, pages_of, run
 from tests.support.jobs import eventually
-from workers.connectors.postgres import PostgresConnector, pace, session
+from workers import pace
+from workers.connectors.postgres import PostgresConnector, session
 from workers.connectors.postgres.config import PostgresConfig
 from workers.connectors.postgres.finding_sources import find_sources
 from workers.connectors.postgres.session import open_session

@@ -9,7 +9,7 @@ import time
 class Pace:
     """So many rows a second, counted from the first on: time that was lost elsewhere is not made up for."""
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(self, per_second: float) -> None:
         """0: no limit."""
         self._per_second = per_second
         self._free_at = 0.0

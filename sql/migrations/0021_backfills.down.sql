@@ -1,0 +1,51 @@
+-- Refused while a backfill is open: its job could not become again what it was. Ended backfills stay, as runs by hand.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM etl_jobs WHERE status_before_backfill IS NOT NULL) THEN
+        RAISE EXCEPTION 'a backfill is open; wait for its end or cancel it';
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION finish_jobs(
+    of_jobs integer [], succeeded boolean, with_kind text, with_message text, hold text
+) RETURNS TABLE (active boolean, off_reason text) LANGUAGE sql AS $$
+    UPDATE etl_jobs AS j
+    SET active = j.active AND (succeeded OR j.retry_count + 1 < j.max_failures),
+        off_by = CASE
+            WHEN j.active AND NOT succeeded AND j.retry_count + 1 >= j.max_failures THEN 'etl-tui' ELSE j.off_by
+        END,
+        off_reason = CASE
+            WHEN j.active AND NOT succeeded AND j.retry_count + 1 >= j.max_failures
+                THEN format('%s failures in a row: %s', j.retry_count + 1, with_message)
+            ELSE j.off_reason
+        END,
+        status = CASE WHEN succeeded THEN 'FINISHED' ELSE 'FAILED' END,
+        last_run_finished_at = now(),
+        last_success_at = CASE WHEN succeeded THEN now() ELSE j.last_success_at END,
+        error_kind = with_kind,
+        error_message = with_message,
+        retry_count = CASE WHEN succeeded THEN 0 ELSE j.retry_count + 1 END,
+        held = hold IS NOT NULL OR keeps_hold(j.held, j.held_by, j.hold_outlasts_run, succeeded),
+        hold_reason = CASE
+            WHEN hold IS NOT NULL THEN hold
+            WHEN keeps_hold(j.held, j.held_by, j.hold_outlasts_run, succeeded) THEN j.hold_reason
+        END,
+        held_by = CASE
+            WHEN hold IS NOT NULL THEN 'etl-tui'
+            WHEN keeps_hold(j.held, j.held_by, j.hold_outlasts_run, succeeded) THEN j.held_by
+        END,
+        held_until = CASE
+            WHEN hold IS NULL AND keeps_hold(j.held, j.held_by, j.hold_outlasts_run, succeeded) THEN j.held_until
+        END,
+        hold_outlasts_run = false
+    WHERE j.id = ANY(of_jobs)
+    RETURNING j.active, j.off_reason
+$$;
+
+DROP TABLE run_checkpoints;
+ALTER TABLE etl_jobs DROP COLUMN status_before_backfill;
+UPDATE job_runs SET trigger = 'manual' WHERE trigger = 'backfill';
+ALTER TABLE job_runs
+    DROP CONSTRAINT job_runs_trigger_check,
+    ADD CONSTRAINT job_runs_trigger_check CHECK (trigger IN ('schedule', 'retry', 'manual'));
