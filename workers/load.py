@@ -21,6 +21,7 @@ from workers.loader import destination, walks
 from workers.loader.children import Gone, delete_children, delete_named, what_is_gone
 from workers.loader.destination import Outcome
 from workers.loader.inference import Rehearsal, infer_columns, with_key
+from workers.loader.left_out import left_out
 from workers.loader.merge import Staged, few_rows, load_at_once, merge, stage_rows
 from workers.loader.piecewise import REFUSALS, first_line, load_piecewise, reject_row
 from workers.loader.quarantine import Quarantine
@@ -176,7 +177,7 @@ class Loader:
                 return await self._commit_elsewhere(conn, elsewhere, batch, typed, gone, piecewise=piecewise)
             if not piecewise and len(typed) == 1 and not gone.tables:
                 table, rows = typed[0]
-                few = None if rows.rejects or _left_out(typed) else few_rows(table, rows)
+                few = None if rows.rejects or left_out(typed) else few_rows(table, rows)
                 if few is not None:
                     return await self._commit_at_once(conn, batch, table, few, folded=rows.folded)
             async with conn.transaction():
@@ -343,7 +344,7 @@ class Loader:
                 "rows_unchanged": outcome.unchanged + sum(rows.folded for _, rows in typed),
                 "rows_deleted": outcome.deleted,
                 "rows_rejected": len(rejects),
-                **_left_out(typed),
+                **left_out(typed),
             },
         )
         return counts
@@ -389,14 +390,3 @@ class Loader:
 def _only_older(batch: Batch) -> bool:
     """Whether rows that were extracted later than the batch are left alone: it is a replay of rejects."""
     return batch.lane == REPLAY_LANE
-
-
-def _left_out(typed: Sequence[tuple[TargetTable, TypedRows]]) -> Counts:
-    """Values that a frozen table has no column for: told, since nothing else would."""
-    values = sum(
-        count
-        for table, rows in typed
-        for name, count in rows.unknown_fields.items()
-        if name in table.left_out
-    )
-    return {"values_left_out": values} if values else {}

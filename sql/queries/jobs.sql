@@ -85,11 +85,11 @@ WITH started AS (
             SELECT FROM job_runs AS r
             WHERE r.job_id = etl_jobs.id AND r.state IN ('QUEUED', 'RUNNING')
         )
-    RETURNING id, tenant_id
+    RETURNING id, tenant_id, checkpoint_version
 )
 
-INSERT INTO job_runs (job_id, tenant_id, trigger, requested_by, options)
-SELECT id, tenant_id, 'backfill', :requested_by, :options FROM started
+INSERT INTO job_runs (job_id, tenant_id, trigger, requested_by, options, checkpoint_before)
+SELECT id, tenant_id, 'backfill', :requested_by, :options, checkpoint_version FROM started
 RETURNING id;
 
 -- name: change_intervals(job_id, schedule_minutes, retry_minutes, expected_version)^

@@ -49,3 +49,25 @@ UPDATE job_runs SET trigger = 'manual' WHERE trigger = 'backfill';
 ALTER TABLE job_runs
     DROP CONSTRAINT job_runs_trigger_check,
     ADD CONSTRAINT job_runs_trigger_check CHECK (trigger IN ('schedule', 'retry', 'manual'));
+
+-- As in 0020.
+CREATE OR REPLACE VIEW run_history AS
+SELECT
+    o.*, t.name AS tenant, j.job_name, r.tenant_id, r.options, r.is_partial,
+    coalesce(cut.first - 1, stood.version, 0) AS checkpoint_before,
+    coalesce(cut.last, stood.version, 0) AS checkpoint_after,
+    now() AS read_at
+FROM job_runs AS r
+INNER JOIN run_overview AS o ON r.id = o.id
+INNER JOIN etl_jobs AS j ON r.job_id = j.id
+INNER JOIN tenants AS t ON r.tenant_id = t.id
+LEFT JOIN LATERAL (
+    SELECT min(h.version) AS first, max(h.version) AS last
+    FROM job_checkpoint_history AS h
+    WHERE h.run_id = r.id
+) AS cut ON true
+LEFT JOIN LATERAL (
+    SELECT max(h.version) AS version
+    FROM job_checkpoint_history AS h
+    WHERE cut.first IS NULL AND h.job_id = r.job_id AND h.cut_at <= coalesce(r.started_at, r.queued_at)
+) AS stood ON true;

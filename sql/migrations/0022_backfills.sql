@@ -13,11 +13,10 @@ COMMENT ON COLUMN etl_jobs.status_before_backfill IS
 
 -- What a batch says of where its run stands, where that is none of the job's business. Stored with the batch.
 CREATE TABLE run_checkpoints (
-    run_id bigint NOT NULL,
+    run_id bigint NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
     seq integer NOT NULL,
     fragments jsonb NOT NULL,
-    PRIMARY KEY (run_id, seq),
-    FOREIGN KEY (run_id, seq) REFERENCES run_batches (run_id, seq) ON DELETE CASCADE
+    PRIMARY KEY (run_id, seq)
 );
 
 -- As in 0019, but of a backfill the job shows nothing: it is what it was before, and so is its next time.
@@ -69,3 +68,25 @@ CREATE OR REPLACE FUNCTION finish_jobs(
     UNION ALL
     SELECT f.active, f.off_reason FROM finished AS f
 $$;
+
+-- As in 0020; a run knows where it began since 0021, also when the versions of then are gone.
+CREATE OR REPLACE VIEW run_history AS
+SELECT
+    o.*, t.name AS tenant, j.job_name, r.tenant_id, r.options, r.is_partial,
+    coalesce(r.checkpoint_before, cut.first - 1, stood.version, 0) AS checkpoint_before,
+    coalesce(cut.last, r.checkpoint_before, stood.version, 0) AS checkpoint_after,
+    now() AS read_at
+FROM job_runs AS r
+INNER JOIN run_overview AS o ON r.id = o.id
+INNER JOIN etl_jobs AS j ON r.job_id = j.id
+INNER JOIN tenants AS t ON r.tenant_id = t.id
+LEFT JOIN LATERAL (
+    SELECT min(h.version) AS first, max(h.version) AS last
+    FROM job_checkpoint_history AS h
+    WHERE h.run_id = r.id
+) AS cut ON true
+LEFT JOIN LATERAL (
+    SELECT max(h.version) AS version
+    FROM job_checkpoint_history AS h
+    WHERE r.checkpoint_before IS NULL AND cut.first IS NULL AND h.job_id = r.job_id AND h.cut_at <= coalesce(r.started_at, r.queued_at)
+) AS stood ON true;
