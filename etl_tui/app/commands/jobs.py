@@ -104,6 +104,13 @@ COMMANDS: Final = (
         hint="filter",
         takes="FILTER",
     ),
+    _command(
+        "view",
+        "A saved view: filter, order, groups and columns by name; save NAME keeps this one",
+        "view",
+        ("apostrophe",),
+        takes="NAME",
+    ),
     _command("back", "Back: all jobs again", "back", ("escape",)),
     _command(
         "sort", "Sorts by a column, by the same one the other way round", "sort", takes="COLUMN", needs=True

@@ -25,7 +25,6 @@ from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.header import Header
 from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
-from etl_tui.app.dashboard.job_commands import JobCommands
 from etl_tui.app.dashboard.job_order import JobOrder, sortable
 from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.legend import legend
@@ -33,6 +32,7 @@ from etl_tui.app.dashboard.marks import Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dashboard.preview import Preview
 from etl_tui.app.dashboard.view_choice import VIEW, ViewChoice
+from etl_tui.app.dashboard.view_commands import ViewCommands
 from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
@@ -48,7 +48,7 @@ GLANCE_SECONDS = 10.0
 """Between looks while nobody looks, for who wants to be told of failures."""
 
 
-class Dashboard(JobCommands):
+class Dashboard(ViewCommands):
     """All jobs, alive. It is the `LiveListener` of its `Live`, and the `Board` of the views beside it."""
 
     AUTO_FOCUS = ""
@@ -303,6 +303,9 @@ class Dashboard(JobCommands):
 
     def refuse(self, text: str) -> None:
         self._message.refuse(text)
+
+    def confirm(self, text: str) -> None:
+        self._message.confirm(text)
 
     def legend(self) -> Sequence[Sequence[Piece]]:
         return legend(self._look)
