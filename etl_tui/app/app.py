@@ -153,6 +153,7 @@ class DashboardApp(SteadyApp, CommandApp):
         self.set_timer(FIRST_PAINT_SECONDS, self._paint)
 
     def on_resize(self, event: Resize) -> None:
+        self.forget_screen()
         # Not `self.size`: that is still the one before.
         self.set_class(event.size.height < ENOUGH_LINES, "-low")
         self.set_class(event.size.width >= WIDE_CELLS, "-wide")

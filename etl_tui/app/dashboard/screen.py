@@ -41,6 +41,7 @@ from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
 from etl_tui.app.terminal.alerts import Alerts
+from etl_tui.app.terminal.steady import SteadyApp
 from etl_tui.app.views.switch import ViewSwitch
 
 TICK_SECONDS = 1.0
@@ -372,6 +373,8 @@ class Dashboard(ViewCommands):
         self._sort(replace(self._order, failed_first=not self._order.failed_first))
 
     def action_look_again(self) -> None:
+        if isinstance(self.app, SteadyApp):
+            self.app.repaint()
         self._live.wake(reconcile=True)
 
     def action_show_view(self, name: str) -> None:

@@ -16,6 +16,8 @@ from typing import IO, Any
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from etl_tui.app.terminal.screen_image import ScreenImage
+
 
 class TerminalDriver(LinuxDriver):
     """Ends the app, as SIGHUP does, when the terminal is gone."""
@@ -26,6 +28,16 @@ class TerminalDriver(LinuxDriver):
         if self._file is not None:
             self._file = _Outlet(self._file, self._tell_gone)  # type: ignore[assignment] # all that is called
         self._has_terminal = False
+        self._image = ScreenImage()
+
+    def write(self, data: str) -> None:
+        """Writes what differs from what the terminal shows."""
+        if thinned := self._image.thin(data):
+            super().write(thinned)
+
+    def forget_screen(self) -> None:
+        """The terminal may show anything: the next frame is sent as it is."""
+        self._image.forget()
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call] # as Textual has it

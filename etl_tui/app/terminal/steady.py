@@ -42,6 +42,16 @@ class SteadyApp(App[int]):
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self._come_back)
 
+    def forget_screen(self) -> None:
+        """The terminal shows nothing that could be relied on: it was resized, or others wrote to it."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.forget_screen()
+
+    def repaint(self) -> None:
+        """Sends the whole screen again."""
+        self.forget_screen()
+        self.screen.refresh()
+
     def _come_back(self, _: Any) -> None:
         # What a shell wrote meanwhile stands where nothing of ours has changed.
         self.screen.refresh(layout=True)
