@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from etl_tui.app.commands.command import JOBS, Command
+from etl_tui.app.commands.command import JOB, JOBS, Command
 
 _command = partial(Command, places=(JOBS,))
 
@@ -25,6 +25,7 @@ COMMANDS: Final = (
         hint="run now",
         aliases=("run",),
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command(
         "cancel",
@@ -33,6 +34,7 @@ COMMANDS: Final = (
         ("c",),
         hint="cancel",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command(
         "clear",
@@ -41,6 +43,7 @@ COMMANDS: Final = (
         ("C",),
         hint="clear",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command(
         "settings",
@@ -49,6 +52,7 @@ COMMANDS: Final = (
         ("s",),
         hint="settings",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command(
         "on-off",
@@ -57,6 +61,7 @@ COMMANDS: Final = (
         ("o",),
         hint="on/off",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command("on", "Switches the job on", "switch(True)", changes=True),
     _command("off", "Switches the job off", "switch(False)", changes=True),
@@ -68,6 +73,7 @@ COMMANDS: Final = (
         hint="snooze",
         takes="UNTIL",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command(
         "hold",
@@ -76,6 +82,7 @@ COMMANDS: Final = (
         ("H",),
         takes="REASON",
         changes=True,
+        places=(JOBS, JOB),
     ),
     _command("undo", "Takes back what was done last", "undo", ("u",), hint="undo", changes=True),
     _command(
@@ -127,5 +134,11 @@ COMMANDS: Final = (
     _command("preview", "On wide terminals the job at the right, or not", "preview", ("p",)),
     _command("columns", "Which columns there are, and in which order", "columns", ("w",)),
     _command("failed-first", "Failed jobs first, and back", "failed_first", ("f",)),
-    _command("refresh", "Compares everything with the database now", "look_again", ("R", "ctrl+r")),
+    _command(
+        "refresh",
+        "Compares everything with the database now",
+        "look_again",
+        ("R", "ctrl+r"),
+        places=(JOBS, JOB),
+    ),
 )

@@ -7,10 +7,10 @@ from typing import Final
 
 from textual.binding import Binding, BindingType
 
-from etl_tui.app.commands import everywhere, jobs, views
+from etl_tui.app.commands import everywhere, job, jobs, views
 from etl_tui.app.commands.command import EVERYWHERE, Command
 
-COMMANDS: Final[Sequence[Command]] = (*jobs.COMMANDS, *views.COMMANDS, *everywhere.COMMANDS)
+COMMANDS: Final[Sequence[Command]] = (*job.COMMANDS, *jobs.COMMANDS, *views.COMMANDS, *everywhere.COMMANDS)
 """In the order of help and palette."""
 
 _BY_NAME: Final = {command.name: command for command in COMMANDS}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
 
@@ -28,10 +28,8 @@ from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dialogs.bulk_settings_dialog import BulkSettingsDialog
 from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
-from etl_tui.app.dialogs.details_dialog import DetailsDialog
 from etl_tui.app.dialogs.settings_dialog import SettingsDialog
 from etl_tui.app.feed.clock import DatabaseClock
-from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
 
@@ -39,6 +37,12 @@ _OF_JOBS: Final = frozenset(
     {"details", "run-now", "cancel", "clear", "settings", "on-off", "on", "off", "snooze", "hold", "mark"}
 )
 """Commands that need a job."""
+
+
+class Wakes(Protocol):
+    """What looks at the database for the screen."""
+
+    def wake(self) -> None: ...
 
 
 class JobActions:
@@ -56,7 +60,7 @@ class JobActions:
         *,
         clock: DatabaseClock,
         message: MessageLine,
-        live: Live,
+        live: Wakes,
     ) -> None:
         self._screen = screen
         self._source = source
@@ -89,9 +93,6 @@ class JobActions:
             return None
         refusals = [judge[command](job) for job in jobs]
         return None if None in refusals else refusals[0]
-
-    def show_details(self, job: JobRow) -> None:
-        self._screen.app.push_screen(DetailsDialog(self._source, self._look, job))
 
     def change_settings(self, jobs: Sequence[JobRow]) -> None:
         if len(jobs) == 1:

@@ -31,6 +31,8 @@ class MessageLine(StyledLine):
         self._filter = ""
         self._has_message = False
         self._timer: Timer | None = None
+        self.quiet = False
+        """Speaks of no job between messages: the screen says it elsewhere."""
 
     def show_job(self, job: JobRow | None, group: Group | None = None) -> None:
         """The job (or group) to speak of from now on; a message gives way when it is another one."""
@@ -60,6 +62,9 @@ class MessageLine(StyledLine):
     def tick(self) -> None:
         """Follows the clock while it speaks of the job."""
         if self._has_message:
+            return
+        if self.quiet:
+            self.show([])
             return
         if self._group is not None:
             count = len(self._group.jobs)

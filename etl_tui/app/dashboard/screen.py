@@ -37,6 +37,7 @@ from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
+from etl_tui.app.job.screen import JobScreen
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
@@ -227,8 +228,11 @@ class Dashboard(ViewCommands):
         job = self._jobs.get(job_id)
         if job is None:
             return f"job {job_id} is gone, or another tenant's"
-        self._actions.show_details(job)
+        self.show_job(job)
         return None
+
+    def show_job(self, job: JobRow) -> None:
+        self.app.push_screen(JobScreen(self._source, self._look, job, others=self._jobs.values))
 
     def look_again(self) -> None:
         """An action elsewhere changed something."""

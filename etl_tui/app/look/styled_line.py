@@ -20,6 +20,24 @@ class Piece(NamedTuple):
     style: Style
 
 
+def line_strip(look: Look, left: Sequence[Piece], right: Sequence[Piece] = (), *, width: int) -> Strip:
+    """A line of exactly `width` cells: pieces from the left, pieces to the right end; the left gives way."""
+    show = look.glyphs.show
+    ends = [Segment(show(text), style) for text, style in right]
+    room = width - sum(width_of(segment.text) for segment in ends)
+    if room < 0:
+        ends, room = [], width
+    segments = []
+    for text, style in left:
+        shown = show(cut(text, room))
+        room -= width_of(shown)
+        segments.append(Segment(shown, style))
+        if room <= 0:
+            break
+    segments.append(Segment(" " * room, look.text))
+    return Strip([*segments, *ends], width)
+
+
 class StyledLine(Widget):
     """One row: pieces from the left, pieces to the right end; the left gives way. Drawn when they change."""
 
@@ -44,18 +62,4 @@ class StyledLine(Widget):
         return self.render_line(0).text
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        show = self.look.glyphs.show
-        right = [Segment(show(text), style) for text, style in self._right]
-        room = width - sum(width_of(segment.text) for segment in right)
-        if room < 0:
-            right, room = [], width
-        segments = []
-        for text, style in self._left:
-            shown = show(cut(text, room))
-            room -= width_of(shown)
-            segments.append(Segment(shown, style))
-            if room <= 0:
-                break
-        segments.append(Segment(" " * room, self.look.text))
-        return Strip([*segments, *right], width)
+        return line_strip(self.look, self._left, self._right, width=self.size.width)

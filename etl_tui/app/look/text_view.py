@@ -28,8 +28,8 @@ class TextView(ScrollView, can_focus=True):
         Binding("G", "scroll_end", show=False),
     ]
 
-    def __init__(self, look: Look) -> None:
-        super().__init__()
+    def __init__(self, look: Look, name: str | None = None) -> None:
+        super().__init__(id=name)
         self._look = look
         self._lines: list[Strip] = []
 
@@ -38,13 +38,14 @@ class TextView(ScrollView, can_focus=True):
         """All lines, for tests."""
         return "\n".join(line.text.rstrip() for line in self._lines)
 
-    def show_lines(self, lines: Sequence[Sequence[Piece]]) -> None:
-        """Replaces the text and goes to its top."""
+    def show_lines(self, lines: Sequence[Sequence[Piece]], *, keep_place: bool = False) -> None:
+        """Replaces the text and goes to its top, unless it is to stay where it is."""
         show = self._look.glyphs.show
         self._lines = [Strip([Segment(show(text), style) for text, style in line]) for line in lines]
         width = max((sum(width_of(text) for text, _ in line) for line in lines), default=0)
         self.virtual_size = Size(width, len(lines))
-        self.scroll_to(0, 0, animate=False)
+        if not keep_place:
+            self.scroll_to(0, 0, animate=False)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

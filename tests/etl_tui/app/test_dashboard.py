@@ -96,28 +96,6 @@ async def test_off_and_on_again(drive: Drive, add_job: AddJob, db: asyncpg.Conne
         assert await db.fetchval("SELECT active FROM etl_jobs WHERE job_name = 'github'") is True
 
 
-async def test_details_show_every_documented_field_and_the_checkpoint(
-    drive: Drive, add_job: AddJob, db: asyncpg.Connection
-) -> None:
-    await add_job("github", error_message="first\nsecond \x1b[31m")
-    streams = {"orders": {"": {"bookmark": {"at": "日"}}}}
-    await db.execute("UPDATE etl_jobs SET checkpoint_data = $1", {"version": 1, "streams": streams})
-    async with drive(size=(80, 50)) as dashboard:
-        await dashboard.until(lambda: dashboard.grid.jobs)
-        await dashboard.pilot.press("enter")
-        await dashboard.until(lambda: '"at": "日"' in dashboard.screen_text())
-        text = dashboard.screen_text()
-        for field in (
-            "id", "job_name", "status", "active", "schedule_interval_minutes", "retry_interval_minutes",
-            "integration_id", "last_run_started_at", "last_run_finished_at", "created_at", "last_updated_at",
-            "error_message", "retry_count", "checkpoint_data",
-        ):  # fmt: skip
-            assert f"│ {field}" in text
-        assert "\x1b" not in text
-        await dashboard.pilot.press("escape")
-        assert len(dashboard.app.screen_stack) == 1
-
-
 async def test_names_from_outside_are_neither_markup_nor_escapes(drive: Drive, add_job: AddJob) -> None:
     await add_job("a [red]b[/] \x1b[2J 日本")
     async with drive() as dashboard:

@@ -1,0 +1,1 @@
+"""The tab of where a job stands: tree, versions, differences, and the repair of it."""

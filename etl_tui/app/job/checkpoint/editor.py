@@ -1,0 +1,106 @@
+"""A checkpoint, or a part of it, to edit as JSON: checked as one types, with the path of each error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import TextArea
+
+from etl_core.control.checkpoints import Problem
+from etl_core.rules.job_tone import Tone
+from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.look.cells import clean
+from etl_tui.app.look.styled_line import Piece
+from etl_tui.app.look.text_view import TextView
+from etl_tui.app.look.theme import Look
+
+CHECK_AFTER = 0.3
+"""Seconds without a key before the text is checked."""
+MOST_PROBLEMS = 5
+
+
+class EditDialog(Dialog[str | None]):
+    """Answers the text that is to be written, which has no problem that is known; None when it was left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "go_on", show=False, priority=True),
+        Binding("escape", "close", show=False, priority=True),
+    ]
+    DEFAULT_CSS = """
+    EditDialog TextArea { height: 1fr; border: none; background: $background; color: $foreground;
+        scrollbar-size: 1 1; }
+    EditDialog #problems { height: auto; max-height: 5; overflow-x: hidden; }
+    """
+
+    def __init__(
+        self,
+        look: Look,
+        title: str,
+        text: str,
+        check: Callable[[str], Sequence[Problem]],
+        *,
+        line: int = 0,
+        told: str = "",
+    ) -> None:
+        super().__init__(look)
+        self._title = title
+        self._text = text
+        self._check = check
+        self._line = line
+        self._told = told
+        self._problems: Sequence[Problem] = ()
+
+    def compose(self) -> ComposeResult:
+        show = self.look.glyphs.show
+        frame = Vertical(classes="frame")
+        frame.border_title = show(clean(self._title)).replace("[", r"\[")
+        frame.border_subtitle = show("^s what will happen · esc leave it")
+        with frame:
+            yield TextArea(
+                self._text, theme="css", soft_wrap=False, show_line_numbers=True, tab_behavior="indent"
+            )
+            yield TextView(self.look, "problems")
+
+    def on_mount(self) -> None:
+        area = self.query_one(TextArea)
+        area.focus()
+        area.move_cursor((self._line, 0))
+        self.query_one("#problems", TextView).can_focus = False
+        self._show_problems(self._check(area.text))
+
+    @on(TextArea.Changed)
+    def _typed(self) -> None:
+        self.run_worker(self._check_soon(), group="check", exclusive=True)
+
+    async def _check_soon(self) -> None:
+        await asyncio.sleep(CHECK_AFTER)
+        self._show_problems(self._check(self.query_one(TextArea).text))
+
+    def _show_problems(self, problems: Sequence[Problem]) -> None:
+        self._problems = problems
+        look = self.look
+        lines = [
+            [Piece(f" {Tone.FAILED.glyph} {clean(str(problem))}", look.tone(Tone.FAILED))]
+            for problem in problems[:MOST_PROBLEMS]
+        ]
+        if not lines:
+            told = f"  {self._told}" if self._told else ""
+            lines = [[Piece(f" {Tone.FINISHED.glyph} it can be written", look.dim), Piece(told, look.dim)]]
+        view = self.query_one("#problems", TextView)
+        view.styles.height = len(lines)
+        view.show_lines(lines)
+
+    def action_go_on(self) -> None:
+        """Refused while there is a problem: the cursor goes where its line is known."""
+        area = self.query_one(TextArea)
+        self._show_problems(self._check(area.text))
+        if not self._problems:
+            self.dismiss(area.text)
+        elif self._problems[0].line is not None:
+            area.move_cursor((self._problems[0].line - 1, (self._problems[0].column or 1) - 1))
