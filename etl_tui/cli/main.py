@@ -29,6 +29,7 @@ from etl_tui.cli import (
     rejects,
     runs,
     secrets,
+    serving,
     tenants,
     vectors,
     windows,
@@ -114,6 +115,7 @@ def build_parser() -> Parser:
         help="dashboard: tell of a job that begins to fail (default: off)",
     )
     parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
+    serving.add_options(parser)
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for module in _GROUPS:
         module.register(subparsers)
@@ -157,16 +159,21 @@ def _context(arguments: argparse.Namespace, output: Output) -> Context:
 
 
 def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
+    context = _context(arguments, output)
+    if arguments.serve:
+        return serving.run_server(arguments, context)
+    if arguments.host or arguments.port is not None:
+        raise InvalidInput("--host and --port belong to --serve")
     if output.json:
         raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
     # Textual reads the keys from stdin and draws on stderr.
-    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+    is_served = "TEXTUAL_DRIVER" in os.environ  # a page of `--serve` is its terminal
+    if not is_served and not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         raise InvalidInput("the dashboard needs a terminal; `etl-tui jobs list` prints the jobs without one")
     if os.environ.get("TERM") == "dumb":  # Textual would paint for ever and hear no key
         raise InvalidInput("TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs")
     from etl_tui.app.launch import run_dashboard
 
-    context = _context(arguments, output)
     return run_dashboard(
         context.settings,
         settings_in=context.settings_in,
