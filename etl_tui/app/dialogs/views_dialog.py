@@ -44,9 +44,7 @@ class ViewsDialog(Dialog[str]):
     def compose(self) -> ComposeResult:
         frame = Vertical(classes="frame tall")
         frame.border_title = "Views"
-        frame.border_subtitle = self.look.glyphs.show(
-            "enter shows · s saves this one · d forgets · esc"
-        )
+        frame.border_subtitle = self.look.glyphs.show("enter shows · s saves this one · d forgets · esc")
         with frame:
             yield self._choices
             yield self._sentence

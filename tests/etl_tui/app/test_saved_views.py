@@ -32,9 +32,7 @@ async def test_a_view_is_saved_shown_again_after_a_restart_and_forgotten(
         await dashboard.until(lambda: len(_names(dashboard)) == 3)
         press = dashboard.pilot.press
         await press("apostrophe")
-        await dashboard.until(
-            lambda: "failed · by every falling" in dashboard.screen_text()
-        )
+        await dashboard.until(lambda: "failed · by every falling" in dashboard.screen_text())
         await press("enter")
         await dashboard.until(lambda: _names(dashboard) == ["charlie", "bravo"])
         assert "/ failed" in dashboard.screen_text()
