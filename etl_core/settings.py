@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     """How long a job shows FINISHED before it rests at READY, in seconds."""
     keep_days: Annotated[float, Field(ge=1)] = 90
     """How long ended runs are kept, in days; the audit four times as long."""
+    keep_versions: Annotated[int, Field(ge=1)] = 200
+    """How many versions of each job's checkpoint are kept, none longer than `keep_days`; always the newest,
+    the last good one, and the one that the newest run began from."""
     stop_timeout: Seconds = 8
     """How long a stopping worker waits for the batch in hand, in seconds."""
 

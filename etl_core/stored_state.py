@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from etl_core.connector import ExtractContext, JsonObject
+from etl_core.connector import CheckedCheckpoint, CheckpointByStream, ExtractContext, JsonObject
 from etl_core.errors import Permanent
 from etl_core.validation_text import describe
 
@@ -33,6 +33,17 @@ def read_state(
         _read(state.bookmark, bookmark, f"{where}: bookmark"),
         _read(state.resume, resume, f"{where}: resume"),
     )
+
+
+def models_of(
+    connector: object, stream: str, partition: str
+) -> tuple[type[BaseModel], type[BaseModel]] | None:
+    """What a connector, or its class, declares for bookmark and resume of a partition; None: nothing."""
+    if isinstance(connector, CheckpointByStream):
+        return connector.checkpoint_models(stream, partition)
+    if isinstance(connector, CheckedCheckpoint):
+        return connector.Bookmark, connector.Resume
+    return None
 
 
 def _read(value: JsonObject | None, model: type[_ModelT], where: str) -> _ModelT | None:

@@ -65,7 +65,7 @@ async def run_scheduler(settings: Settings, *, with_parent: bool = False) -> Non
         rest = Rest(pool, rest_seconds=settings.finished_rest)
         heartbeat = Heartbeat(pool, scheduler_id)
         deadline = Deadline(pool)
-        prune = Prune(pool, keep_days=settings.keep_days)
+        prune = Prune(pool, keep_days=settings.keep_days, keep_versions=settings.keep_versions)
 
         apscheduler = SteadyScheduler(
             # A stall must not drop a duty, and ten missed intervals are one (m).

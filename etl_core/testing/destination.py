@@ -21,6 +21,7 @@ from etl_core.connector import (
     Stream,
 )
 from etl_core.errors import BadRecord
+from etl_core.stored_state import models_of
 
 Place = tuple[str, str]
 """Stream, partition."""
@@ -74,6 +75,7 @@ class Destination:
         self.failures += page.failures
         for fragment in page.checkpoint:
             self._move(fragment)
+            _expect_models_to_fit(connector, fragment)
         for name, gone in page.deleted.items():
             self._delete(streams, name, _is_named(gone, streams[name].key))
         for name, parents in page.whole_of.items():
@@ -167,6 +169,14 @@ class Destination:
         for child in streams.values():
             if child.parent and child.parent.stream == name:
                 self._keep(streams, child.name, parents, set())
+
+
+def _expect_models_to_fit(connector: Connector, fragment: Fragment) -> None:
+    """What people edit is checked by the connector's models: what it writes itself must pass them."""
+    models = models_of(connector, fragment.stream, fragment.partition)
+    for model, value in zip(models or (), (fragment.bookmark, fragment.resume), strict=False):
+        if value is not None:
+            model.model_validate(value)
 
 
 def _expect_to_fit(stream: Stream, row: Record) -> None:

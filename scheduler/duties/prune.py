@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from etl_core.lifecycle.checkpoint_history import prune_histories
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
 
@@ -18,9 +19,10 @@ STEP = 1_000
 class Prune:
     """Under an advisory lock: two would only wait for each other's rows."""
 
-    def __init__(self, pool: Pool, *, keep_days: float) -> None:
+    def __init__(self, pool: Pool, *, keep_days: float, keep_versions: int) -> None:
         self._pool = pool
         self._keep_days = keep_days
+        self._keep_versions = keep_versions
 
     async def run_once(self) -> int:
         """How many rows went; 0 also when another scheduler is at it."""
@@ -41,6 +43,9 @@ class Prune:
                         total += gone
                         if gone < STEP:
                             break
+                total += await prune_histories(
+                    conn, keep_versions=self._keep_versions, keep_days=self._keep_days
+                )
             finally:
                 await _prune.end_prune_turn(conn)
         if total:

@@ -68,6 +68,47 @@ SELECT min(version) AS oldest, max(version) AS newest FROM job_checkpoint_histor
 -- The version that held at a moment; null when none is kept from before it.
 SELECT max(version) FROM job_checkpoint_history WHERE job_id = :job_id AND cut_at <= :moment;
 
+-- name: list_long_histories(keep_versions, keep_days)
+-- Jobs of whose history something may go: versions behind the newest so many, or older, but for the newest, the one that
+-- the last run which succeeded left, and the one that the newest run began from.
+WITH ranked AS (
+    SELECT h.job_id, h.version, h.cut_at, row_number() OVER (PARTITION BY h.job_id ORDER BY h.version DESC) AS place
+    FROM job_checkpoint_history AS h
+)
+
+SELECT DISTINCT r.job_id
+FROM ranked AS r
+WHERE r.place > 1
+    AND (r.place > :keep_versions OR r.cut_at < now() - make_interval(secs => :keep_days * 86400))
+    AND r.version IS DISTINCT FROM last_good_version(r.job_id)
+    AND r.version IS DISTINCT FROM (
+        SELECT n.checkpoint_before FROM job_runs AS n WHERE n.job_id = r.job_id ORDER BY n.id DESC LIMIT 1
+    )
+ORDER BY r.job_id;
+
+-- name: read_history_marks(job_id, keep_days)^
+-- What decides which versions of a job go: their numbers and times, those that stay whatever their age, and the oldest
+-- moment that is kept.
+SELECT
+    ARRAY(SELECT h.version FROM job_checkpoint_history AS h WHERE h.job_id = :job_id ORDER BY h.version) AS versions,
+    ARRAY(SELECT h.cut_at FROM job_checkpoint_history AS h WHERE h.job_id = :job_id ORDER BY h.version) AS times,
+    ARRAY(
+        SELECT h.version FROM job_checkpoint_history AS h WHERE h.job_id = :job_id AND h.whole IS NOT NULL
+    ) AS whole,
+    array_remove(ARRAY[
+        last_good_version(:job_id),
+        (SELECT r.checkpoint_before FROM job_runs AS r WHERE r.job_id = :job_id ORDER BY r.id DESC LIMIT 1)
+    ], NULL) AS protected,
+    now() - make_interval(secs => :keep_days * 86400) AS older_than;
+
+-- name: make_whole(job_id, version, whole)!
+-- From now on a version stands for itself: the ones before it may go.
+UPDATE job_checkpoint_history SET whole = :whole::text::jsonb WHERE job_id = :job_id AND version = :version;
+
+-- name: drop_versions(job_id, versions)!
+-- Versions that go; what follows them is whole.
+DELETE FROM job_checkpoint_history WHERE job_id = :job_id AND version = ANY(:versions::integer[]);
+
 -- name: put_checkpoints(job_id, rows)!
 -- Moves these partitions, as text [{stream, partition, bookmark, resume, schema_version, gone}]; all others stay as they
 -- are. The caller holds the job and cuts a version.

@@ -30,6 +30,7 @@ from etl_core.rules.checkpoints.document import (
 )
 from etl_core.rules.checkpoints.exact_json import BadJson, Json, dump, parse, refuse_unstorable
 from etl_core.rules.checkpoints.paths import ValuePath, place_text
+from etl_core.stored_state import models_of
 
 MOST_PROBLEMS = 20
 """So many are told of one document."""
@@ -138,11 +139,7 @@ def _model(
 ) -> type[BaseModel] | None:
     if version != known:
         return None  # an older form: it is upgraded when it is read
-    models = None
-    if isinstance(connector, CheckpointByStream):
-        models = connector.checkpoint_models(*place)
-    elif isinstance(connector, CheckedCheckpoint):
-        models = (connector.Bookmark, connector.Resume)
+    models = models_of(connector, *place)
     return None if models is None else models[part == RESUME]
 
 
@@ -178,6 +175,8 @@ def _problem(path: ValuePath, value: Any, problem: Any) -> Problem:
             return Problem(where, "is missing")
         case "extra_forbidden":
             return Problem(where, "unknown field")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return Problem(where, f"should be an object, and is {_shown(here)}")
     expected = problem["msg"].removeprefix("Value error, ").replace("Input should be ", "should be ", 1)
     return Problem(where, f"{expected}, and is {_shown(here)}")
 

@@ -36,7 +36,7 @@ from workers.connectors.files.checking import check_files
 from workers.connectors.files.config import DELIMITED, FilesConfig
 from workers.connectors.files.formats.joining import join_of, joined
 from workers.connectors.files.formats.values import Converter, converter
-from workers.connectors.files.ledger import RECENT
+from workers.connectors.files.ledger import LEDGER, RECENT
 from workers.connectors.files.pages import FilePage, FilePages
 from workers.connectors.files.places.connecting import place_of
 from workers.connectors.files.places.files import Changed, FileMissing, SourceFile
@@ -57,6 +57,13 @@ class FilesConnector:
     Config: ClassVar[builtins.type[BaseModel]] = FilesConfig
     Bookmark: ClassVar[builtins.type[BaseModel]] = stored.Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = stored.Resume
+
+    @classmethod
+    def checkpoint_models(
+        cls, stream: str, partition: str
+    ) -> tuple[builtins.type[BaseModel], builtins.type[BaseModel]]:
+        many = partition in (LEDGER, RECENT)
+        return stored.LedgerBookmark if many else stored.FileBookmark, stored.Resume
 
     def __init__(self, config: FilesConfig) -> None:
         self.config = config

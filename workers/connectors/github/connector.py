@@ -77,6 +77,15 @@ class GitHubConnector:
     def __init__(self, config: GitHubConfig) -> None:
         self.config = config
 
+    @classmethod
+    def checkpoint_models(
+        cls, stream: str, partition: str
+    ) -> tuple[builtins.type[BaseModel], builtins.type[BaseModel]] | None:
+        if stream == "repositories":
+            return models.CensusBookmark, models.CensusResume
+        part = _PARTS.get(stream)
+        return None if part is None else (part.bookmark, part.resume)
+
     async def check(self) -> Sequence[Finding]:
         async with GitHub(self.config) as api:
             return await look(api, self.config)

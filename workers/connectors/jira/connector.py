@@ -45,6 +45,12 @@ class JiraConnector:
     def __init__(self, config: JiraConfig) -> None:
         self.config = config
 
+    @classmethod
+    def checkpoint_models(
+        cls, stream: str, partition: str
+    ) -> tuple[builtins.type[BaseModel], builtins.type[BaseModel]]:
+        return Bookmark, IssueResume if stream == "issues" else ListResume
+
     async def check(self) -> Sequence[Finding]:
         async with open_client(self.config) as client:
             return await look(client, self.config)

@@ -52,6 +52,14 @@ class SingerConnector:
     Bookmark: ClassVar[builtins.type[BaseModel]] = stored.Bookmark
     Resume: ClassVar[builtins.type[BaseModel]] = stored.Resume
 
+    @classmethod
+    def checkpoint_models(
+        cls, stream: str, partition: str
+    ) -> tuple[builtins.type[BaseModel], builtins.type[BaseModel]]:
+        if stream == STREAM:
+            return stored.Bookmark, stored.Resume
+        return stored.VersionBookmark, stored.VersionResume
+
     def __init__(self, config: SingerConfig) -> None:
         self.config = config
         self._catalog: dict[str, Any] = {}
