@@ -9,14 +9,12 @@ from typing import Protocol, TypeVar
 import asyncpg
 
 from etl_core.broker.protocol import Broker
-from etl_core.control import interventions
 from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
 from etl_core.errors import Conflict, EtlError, Unreachable
 from etl_core.models.health import Health
-from etl_core.models.job import JobDetails, JobRow, JobSettingsRequest, JobSettingsResponse
-from etl_core.models.run import RunRow
+from etl_core.models.job import JobDetails, JobRow
 
 ANSWER_TIMEOUT = 15.0
 """How long the database may take over one question before the connection counts as lost, in seconds."""
@@ -42,13 +40,6 @@ class JobSource(Protocol):
     async def reconcile(self) -> FeedChanges: ...
     async def read_health(self) -> Health: ...
     async def show_job(self, job_id: int) -> JobDetails: ...
-    async def run_now(self, job_id: int) -> RunRow: ...
-    async def set_active(self, job_id: int, active: bool) -> JobRow: ...
-    async def cancel(self, job_id: int) -> RunRow: ...
-    async def clear(self, job_id: int) -> JobRow: ...
-    async def change_settings(
-        self, job_id: int, request: JobSettingsRequest, *, expected_version: int
-    ) -> JobSettingsResponse: ...
 
 
 class DatabaseSource:
@@ -135,31 +126,6 @@ class DatabaseSource:
 
     async def show_job(self, job_id: int) -> JobDetails:
         return await self.ask(lambda conn: control.show_job(conn, job_id))
-
-    async def run_now(self, job_id: int) -> RunRow:
-        return await self.act(lambda conn, actor: control.run_now(conn, job_id, actor))
-
-    async def set_active(self, job_id: int, active: bool) -> JobRow:
-        return await self.act(lambda conn, actor: control.set_active(conn, job_id, active, actor))
-
-    async def cancel(self, job_id: int) -> RunRow:
-        return await self.act(lambda conn, actor: interventions.cancel(conn, job_id, actor))
-
-    async def clear(self, job_id: int) -> JobRow:
-        async def clear(conn: asyncpg.Connection, actor: Actor) -> JobRow:
-            await interventions.clear(conn, job_id, actor)
-            return await control.read_job(conn, job_id)
-
-        return await self.act(clear)
-
-    async def change_settings(
-        self, job_id: int, request: JobSettingsRequest, *, expected_version: int
-    ) -> JobSettingsResponse:
-        return await self.act(
-            lambda conn, actor: control.change_settings(
-                conn, job_id, request, actor, expected_version=expected_version
-            )
-        )
 
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T:
         """What a person does, in its turn: `control` is told who. The one gate of a dashboard that may not.

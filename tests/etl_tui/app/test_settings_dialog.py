@@ -72,6 +72,31 @@ async def test_somebody_else_s_change_is_shown_before_it_is_replaced(
         await dashboard.pilot.press("ctrl+s")
         await dashboard.until(lambda: "runs every 3 hours" in dashboard.line("message"))
         assert await _intervals(db) == (180, 15)
+        await _open(dashboard)
+        await db.execute("UPDATE etl_jobs SET max_failures = 3")
+        await dashboard.pilot.press(*"5h", "ctrl+s")
+        await dashboard.until(lambda: "off after 3. ^s saves over it, ^t takes it" in dashboard.screen_text())
+        await dashboard.pilot.press("ctrl+t")
+        await dashboard.until(lambda: "[3h      ] 3 hours" in dashboard.screen_text())
+        assert "[3       ] failures in a row" in dashboard.screen_text()
+        await dashboard.pilot.press("escape")
+        assert await _intervals(db) == (180, 15)
+
+
+async def test_deadline_and_failures_are_saved_with_the_intervals(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    await add_job("github")
+    async with drive() as dashboard:
+        await _open(dashboard)
+        assert "[none    ] no deadline" in dashboard.screen_text()
+        await dashboard.pilot.press("tab", "tab", "tab", "tab", *"90m", "tab", *"0")
+        await dashboard.until(lambda: "1 hour 30 minutes, then it fails" in dashboard.screen_text())
+        await dashboard.until(lambda: "Off after: write a number of failures" in dashboard.screen_text())
+        await dashboard.pilot.press("backspace", *"5", "enter")
+        await dashboard.until(lambda: "runs every 6 hours" in dashboard.line("message"))
+        row = await db.fetchrow("SELECT deadline_minutes, max_failures FROM etl_jobs")
+        assert row is not None and tuple(row) == (90, 5)
 
 
 async def test_a_run_that_began_meanwhile_is_no_conflict(
