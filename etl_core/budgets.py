@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
+
 from etl_core.errors import Permanent, RateLimited
+
+log = structlog.get_logger()
+
+WORTH_TELLING = 1.0
+"""Seconds of a wait that a run tells of."""
 
 LONGEST_WAIT = 60.0
 """Seconds that a call waits in place, where `wait_at_most` says nothing else; longer, and the run is parked,
@@ -75,6 +82,8 @@ async def spend_when_there(
                 f"rate limit of {resource}: nothing is left for {wait:.0f} s",
                 until=timedelta(seconds=wait),
             )
+        if wait >= WORTH_TELLING:
+            log.info("waits for a rate limit", resource=resource, seconds=round(wait))
         await asyncio.sleep(wait)
         waited += wait
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from etl_core.run_log import tell_run
 from etl_core.secret_values import mask
 
 if TYPE_CHECKING:
@@ -40,13 +41,18 @@ def configure_logging(settings: Settings) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            tell_run,
+            _only_from(settings.log_level),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             *([] if terminal else [structlog.processors.format_exc_info]),
             renderer,
             _mask_line,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
+        # A run's log has its milestones whatever this process prints.
+        wrapper_class=structlog.make_filtering_bound_logger(
+            min(_LEVELS[settings.log_level], _LEVELS["info"])
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
@@ -55,6 +61,17 @@ def configure_logging(settings: Settings) -> None:
     threading.excepthook = lambda failed: _tell_uncaught(
         failed.exc_type, failed.exc_value, failed.exc_traceback
     )
+
+
+def _only_from(level: str) -> structlog.typing.Processor:
+    """Drops what is below the level."""
+
+    def drop(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if _LEVELS.get(str(event.get("level")), 50) < _LEVELS[level]:
+            raise structlog.DropEvent
+        return event
+
+    return drop
 
 
 def _mask_line(_: object, __: str, line: structlog.typing.EventDict) -> str:

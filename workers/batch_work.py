@@ -19,6 +19,7 @@ from etl_core.broker.protocol import Stage
 from etl_core.connector import Stream
 from etl_core.errors import ErrorKind, Fenced, Permanent, SourceError
 from etl_core.lifecycle.settle import settle_after_commit, settle_locked
+from etl_core.run_log import heard_by
 from etl_core.secret_values import mask
 from etl_core.store.database import Pool
 from etl_core.store.queries import load
@@ -27,12 +28,14 @@ from workers.byte_budget import ByteBudget
 from workers.load import CannotLoad
 from workers.loader import destination
 from workers.loader.rejects import store_rejects
+from workers.milestones import tell_rejects
 from workers.outages import PASSING, final_retries, step_retries
 from workers.payload import READABLE, TYPED, decode, decoded_size
 from workers.progress import Progress
 from workers.rings import Rings
 from workers.run_connector import connector_for
 from workers.run_loader import RunLoader
+from workers.run_log import RunLogs
 from workers.set_aside import leave_not_landed, set_batch_aside
 from workers.transform import Reject, TypedRows
 from workers.typed_payload import decode_typed, encode_typed
@@ -111,8 +114,13 @@ class BatchWork:
         progress: Progress | None = None,
         *,
         budget: ByteBudget | None = None,
+        logs: RunLogs | None = None,
     ) -> None:
-        """`budget` is what all batches in the hands of this worker may take of its memory."""
+        """`budget` is what all batches in the hands of this worker may take of its memory.
+
+        `logs` are those of this worker.
+        """
+        self._logs = logs or RunLogs(pool)
         self._budget = budget or ByteBudget()
         self._progress = progress or Progress(pool)
         self._pool = pool
@@ -138,8 +146,11 @@ class BatchWork:
     async def carry_out(self) -> None:
         """Raises nothing but cancellation."""
         batch = self._batch
-        with structlog.contextvars.bound_contextvars(
-            run=batch.run_id, seq=batch.seq, job=f"{batch.tenant}/{batch.job_name}"
+        with (
+            structlog.contextvars.bound_contextvars(
+                run=batch.run_id, seq=batch.seq, job=f"{batch.tenant}/{batch.job_name}"
+            ),
+            heard_by(self._logs.of(batch.run_id)),
         ):
             await self._budget.take(batch.size)
             try:
@@ -159,6 +170,7 @@ class BatchWork:
                 await self._failed(ErrorKind.INTERNAL, mask(f"{type(error).__name__}: {error}"))
             finally:
                 await self._budget.give_back(batch.size)
+                await self._logs.close(batch.run_id)
 
     async def _failed(self, kind: ErrorKind, message: str) -> None:
         log.error("run failed by this batch", error=message)
@@ -186,19 +198,20 @@ class BatchWork:
         if typed is not None:
             # All streams of the run: the last page of a walk may be empty.
             loader = RunLoader(self._pool, self._batch, None, self._streams())
-            await loader.load_rows(carried, typed)
+            self._tell_loaded(await loader.load_rows(carried, typed))
             await self._end_load({each.stream.name: len(each) + each.folded for each in typed}, carried.size)
             return
         loader = self._loader()
         rows, size = {stream: len(records) for stream, records in carried.records.items()}, carried.size
         if self._loads:
-            await loader.load(carried)
+            self._tell_loaded(await loader.load(carried))
             self._count(Stage.TRANSFORM, rows, size)
             await self._end_load(rows, size)
             return
         typed = await (await loader.ensure_tables()).transform(carried)
         del carried  # as the payload in `_read`: a page may be large, and is not needed in two forms
         await self._pass_on(typed)
+        log.info("batch transformed", worker=self._batch.worker_id, rows=sum(rows.values()))
         self._count(Stage.TRANSFORM, rows, size)
 
     async def _is_to_be_loaded(self) -> bool:
@@ -241,6 +254,11 @@ class BatchWork:
             with_secrets=False,
         )
         return RunLoader(self._pool, batch, connector, self._streams())
+
+    def _tell_loaded(self, counts: Mapping[str, int]) -> None:
+        log.info(
+            "batch loaded", worker=self._batch.worker_id, **{n: count for n, count in counts.items() if count}
+        )
 
     async def _end_load(self, rows: Mapping[str, int], size: int) -> None:
         self._is_done = True
@@ -299,8 +317,10 @@ class BatchWork:
                 await store_rejects(
                     conn, job_id=batch.job_id, run_id=batch.run_id, seq=batch.seq, rejects=rejects
                 )
+                tell_rejects(batch.seq, [reject.reason for reject in rejects])
 
     async def _settle(self) -> None:
+        await self._logs.flush(self._batch.run_id)
         await step_retries.on(PASSING)(self._settle_once)
 
     async def _settle_once(self) -> None:

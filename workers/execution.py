@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
@@ -19,6 +20,7 @@ from etl_core.broker.protocol import Stage
 from etl_core.connector import Budgets
 from etl_core.errors import ErrorKind, Fenced, RateLimited, SourceError
 from etl_core.lifecycle.claim import ClaimedRun
+from etl_core.run_log import heard_by
 from etl_core.secret_values import mask
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
@@ -27,6 +29,7 @@ from workers.byte_budget import MOST_UNLOADED_BYTES, ByteBudget
 from workers.clean_ends import CleanEnds
 from workers.extract import ExtractEnd, Extractor
 from workers.load import CannotLoad
+from workers.milestones import BatchLines
 from workers.outages import PASSING, STEP_TIMEOUT, final_retries, step_retries
 from workers.own_checkpoint import OwnCheckpoint
 from workers.payload import RECORDS, decode, decoded_size
@@ -88,6 +91,8 @@ class Execution:
         self._extracting: asyncio.Task[None] | None = None
         self._own: OwnCheckpoint | None = None
         self._in_hand: Held | None = None
+        self._loaded = BatchLines("batch loaded")
+        self._counts: Counter[str] = Counter()
         self._ended_lanes: set[str] = set()
         self._all_lanes_ended = False
         self._load_failed = False
@@ -114,32 +119,44 @@ class Execution:
 
     async def carry_out(self) -> None:
         """Raises nothing but cancellation: what happens is written to the run, or the run is given back."""
-        with structlog.contextvars.bound_contextvars(
-            run=self._run.id, job=f"{self._run.tenant}/{self._run.job_name}"
+        with (
+            structlog.contextvars.bound_contextvars(
+                run=self._run.id, job=f"{self._run.tenant}/{self._run.job_name}"
+            ),
+            heard_by(self._logs.of(self._run.id)),
         ):
-            log.info("run claimed", trigger=self._run.trigger, lease=self._run.lease)
             try:
-                try:
-                    end = await self._attempt()
-                finally:
-                    await self._logs.close(self._run.id)
-            except Fenced as fenced:
-                log.warning("fenced: nothing more is written", reason=str(fenced))
-                await final_retries.on(PASSING)(self._let_go)
-                return
-            except RateLimited as error:
-                end = ExtractEnd(error.kind, str(error), until=error.until)
-            except SourceError as error:
-                end = ExtractEnd(error.kind, str(error))
-            except PASSING as error:
-                why = mask(str(error)) or type(error).__name__
-                message = f"the database could not be used for {STEP_TIMEOUT:g} s: {why}"
-                log.warning("run failed", error=message)
-                end = ExtractEnd(ErrorKind.TRANSIENT, message)
-            except Exception as error:
-                log.exception("run failed unexpectedly")
-                end = ExtractEnd(ErrorKind.INTERNAL, mask(f"{type(error).__name__}: {error}"))
-            await self._leave(end)
+                await self._carry_out()
+            finally:
+                await self._logs.close(self._run.id)
+
+    async def _carry_out(self) -> None:
+        log.info("run claimed", trigger=self._run.trigger, lease=self._run.lease, worker=self._worker_id)
+        try:
+            try:
+                end = await self._attempt()
+            finally:
+                self._loaded.end()
+                await self._logs.settle(self._run.id)
+        except Fenced as fenced:
+            log.warning("fenced: nothing more is written", reason=str(fenced))
+            await final_retries.on(PASSING)(self._let_go)
+            return
+        except RateLimited as error:
+            end = ExtractEnd(error.kind, str(error), until=error.until)
+        except SourceError as error:
+            end = ExtractEnd(error.kind, str(error))
+        except PASSING as error:
+            why = mask(str(error)) or type(error).__name__
+            message = f"the database could not be used for {STEP_TIMEOUT:g} s: {why}"
+            log.warning("run failed", error=message)
+            end = ExtractEnd(ErrorKind.TRANSIENT, message)
+        except Exception as error:
+            log.exception("run failed unexpectedly")
+            end = ExtractEnd(ErrorKind.INTERNAL, mask(f"{type(error).__name__}: {error}"))
+        if end is not None and end.error_kind is not None:
+            log.warning("extract stopped", kind=end.error_kind.value, error=end.message, until=end.until)
+        await self._leave(end)
 
     async def _attempt(self) -> ExtractEnd | None:
         """How the run ended; None when it is to be given back to the queue."""
@@ -160,11 +177,12 @@ class Execution:
             connector,
             carries=self._carries,
             budgets=self._budgets,
-            run_log=self._logs.of(run.id),
+            run_log=self._logs.of(run.id, by_connector=True),
             own=own,
         )
         leftovers = await step_retries.on(PASSING)(self._take_up, extractor)
         streams = await extractor.discover()
+        log.info("streams", count=len(streams), names=[stream.name for stream in streams[:10]])
         loader = RunLoader(self._pool, run, connector, streams)
         if self._carries and not extractor.context.checkpoint and run.tables < len(streams):
             await loader.ensure_tables()  # also when the first run finds nothing: people look for the table
@@ -328,7 +346,9 @@ class Execution:
     async def _load(self, loader: RunLoader, batch: Batch, typed: Sequence[TypedRows] | None = None) -> None:
         try:
             if batch.lane not in self._ended_lanes:  # the next one was extracted meanwhile
-                await loader.load(batch, typed)
+                counts = await loader.load(batch, typed)
+                self._counts.update(counts)
+                self._loaded.add(batch.seq, counts)
         except CannotLoad as error:
             log.error("batch set aside", seq=batch.seq, error=str(error))
             await step_retries.on(PASSING)(self._set_aside, batch, str(error))
@@ -360,6 +380,8 @@ class Execution:
                 end,
                 discard=self._load_failed and not self._giving_way,
                 ends=self._ends,
+                logs=self._logs,
+                counts=self._counts if self._run.lease == 1 and not self._waiting_bytes else None,
             )
         except Fenced as fenced:
             log.warning("fenced: nothing more is written", reason=str(fenced))

@@ -24,6 +24,7 @@ from workers.budget import PostgresBudgets
 from workers.checkpoint_form import checkpoint_version
 from workers.connector_calls import ask
 from workers.loader.rejects import store_rejects
+from workers.milestones import ExtractLines
 from workers.outages import PASSING, step_retries
 from workers.own_checkpoint import OwnCheckpoint
 from workers.pace import Pace
@@ -80,6 +81,7 @@ class Extractor:
         self._own = own
         self._pace = Pace((own and own.rate) or 0)
         self._ledgers: frozenset[str] = frozenset()
+        self._lines = ExtractLines()
         self._budgets = budgets or PostgresBudgets(pool)
         self._log = run_log or Unheard()
         self._pool = pool
@@ -166,6 +168,7 @@ class Extractor:
                 self.end = ExtractEnd(error.kind, str(error), until=error.until)
             except SourceError as error:
                 self.end = ExtractEnd(error.kind, str(error))
+        self._lines.end()
 
     async def _pages(self) -> AsyncGenerator[Page, None]:
         """The connector's pages; what it raises is a SourceError, never taken for an error of ours."""
@@ -215,6 +218,7 @@ class Extractor:
         stored = await step_retries.on(PASSING)(self._commit, page, seq, payload, fragments, kept)
         self._seq = seq
         self._streams = None
+        self._lines.stored(seq, len(payload), page)
         if page.total is not None:
             self.rows_expected = page.total
         for f in page.checkpoint:

@@ -28,6 +28,7 @@ from workers.loader.quarantine import Quarantine
 from workers.loader.rejects import store_rejects
 from workers.loader.tables import ensure_tables, mode_of
 from workers.loader.target import TargetTable
+from workers.milestones import tell_rejects
 from workers.outages import PASSING, step_retries
 from workers.replay import REPLAY_LANE
 from workers.transform import Transforms, TypedRows
@@ -332,6 +333,7 @@ class Loader:
             await store_rejects(
                 conn, job_id=self._run.job_id, run_id=batch.run_id, seq=batch.seq, rejects=rejects
             )
+            tell_rejects(batch.seq, [reject.reason for reject in rejects])
         counts: Counts = await _loader.finish_load(
             conn,
             job_id=self._run.job_id,

@@ -211,6 +211,7 @@ class Worker:
             else:
                 await self._hand_back()
                 await self._progress.tell_last()
+                await self._logs.tell_last()
                 await self._budgets.close()
 
     async def _claim_runs(self, free: int, _: Collection[Work]) -> list[Work]:
@@ -245,7 +246,13 @@ class Worker:
                 break
             claimed.append(
                 BatchWork(
-                    self._pool, batch, self._stages, self._rings, self._progress, budget=self._batch_memory
+                    self._pool,
+                    batch,
+                    self._stages,
+                    self._rings,
+                    self._progress,
+                    budget=self._batch_memory,
+                    logs=self._logs,
                 )
             )
         return claimed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
 
@@ -10,13 +11,14 @@ import structlog
 
 from etl_core.errors import Fenced
 from etl_core.lifecycle.claim import ClaimedRun
-from etl_core.lifecycle.settle import CleanEnd, cut_version, settle_after_commit, settle_locked
+from etl_core.lifecycle.settle import COUNTERS, CleanEnd, cut_version, settle_after_commit, settle_locked
 from etl_core.rules.outcome import Outcome
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
 from workers.clean_ends import CleanEnds
 from workers.extract import ExtractEnd, storable
 from workers.outages import PASSING
+from workers.run_log import RunLogs
 
 _leases = load("leases")
 _pauses = load("pauses")
@@ -35,12 +37,16 @@ async def write_end(
     *,
     discard: bool,
     ends: CleanEnds | None = None,
+    counts: Mapping[str, int] | None = None,
+    logs: RunLogs | None = None,
 ) -> None:
     """Leaves the run; `end` None gives it back to the queue.
 
     Args:
         discard: what is not loaded will not be: a load of ours failed.
         ends: of this worker; its other runs that end now share the transaction.
+        logs: of this worker: what they hold of the run comes before what its end says.
+        counts: rows that the run has loaded, for its log; None: this worker does not know all of them.
 
     Raises:
         Fenced: it is another's. PASSING: nothing was written, or all of it; try again.
@@ -50,8 +56,13 @@ async def write_end(
         if ended is CleanEnd.FENCED:
             raise Fenced(_FENCED.format(run.id))
         if ended is CleanEnd.ENDED:
-            log.info("run ended", state="SUCCEEDED")
+            if counts is None:
+                row = await _runs.run_by_id(pool, run_id=run.id)
+                counts = {name: row[name] for name in COUNTERS if name in row}
+            log.info("run ended", state="SUCCEEDED", **{n: count for n, count in counts.items() if count})
             return
+    if logs is not None:
+        await logs.flush(run.id)
     try:
         outcome = await _write(pool, run, worker_id, end, discard=discard)
     except asyncpg.PostgresError as error:
@@ -59,7 +70,8 @@ async def write_end(
             await _write(pool, run, worker_id, end, discard=discard, settle=False)
         raise
     if outcome:
-        log.info("run ended", **{key: value for key, value in asdict(outcome).items() if value})
+        told = {key: value for key, value in asdict(outcome).items() if value}
+        log.info("run ended", **told, in_run_log=False)  # whoever settles it has told, with all counts
     else:
         log.info("run left", wait_reason=end.message if end else None, extract_done=end is not None)
 

@@ -18,6 +18,7 @@ from etl_core.store.queries import load
 _interventions = load("interventions")
 _jobs = load("jobs")
 _leases = load("leases")
+_run_logs = load("run_logs")
 
 
 async def cancel(conn: Connection, job_id: int, actor: Actor) -> RunRow:
@@ -60,6 +61,13 @@ async def release(conn: Connection, job_id: int, actor: Actor) -> RunRow:
                 f"run {run['id']} is held by no worker; `etl-tui jobs why {job_id}` says what it waits for"
             )
         await _leases.release_run(conn, run_id=run["id"], ready_at=None, wait_reason=None, losses=0)
+        await _run_logs.add_line(
+            conn,
+            run_id=run["id"],
+            level="warning",
+            message=f"released by {actor.name}: another worker goes on behind the last stored batch",
+            fields={"worker": run["worker_id"], "by": actor.name},
+        )
         released = await show_run(conn, run["id"])
         await record_event(
             conn,

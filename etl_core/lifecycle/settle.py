@@ -21,6 +21,7 @@ from etl_core.store.queries import load
 
 _interventions = load("interventions")
 _leases = load("leases")
+_run_logs = load("run_logs")
 _settle = load("settle")
 
 COUNTERS = (
@@ -94,6 +95,7 @@ async def settle_locked(conn: Connection, job: asyncpg.Record, run_id: int, *, a
         actor=actor,
     )
     await _tell_if_switched_off(conn, job, run_id, after)
+    await _tell_end(conn, run_id, tally, outcome)
     return outcome
 
 
@@ -163,6 +165,23 @@ async def end_early(
         error_message=message,
     )
     await cut_version(conn, job, run_id, actor=actor)
+    await _tell_end(conn, run_id, tally, Outcome(state, error_kind, message), by=actor)
+
+
+async def _tell_end(
+    conn: Connection, run_id: int, tally: asyncpg.Record, outcome: Outcome, *, by: str | None = None
+) -> None:
+    """The last line of a run's log, in the transaction of its end; a clean end is told by its worker."""
+    about = {"state": outcome.state, "kind": outcome.error_kind, "error": outcome.error_message, "by": by}
+    levels = {RunState.FAILED: "error", RunState.CANCELLED: "warning"}
+    await _run_logs.add_line(
+        conn,
+        run_id=run_id,
+        level=levels.get(outcome.state, "info"),
+        message="run ended",
+        fields={name: value for name, value in about.items() if value}
+        | {name: tally[name] for name in COUNTERS if tally[name]},
+    )
 
 
 async def finish_job(conn: Connection, job: asyncpg.Record, run_id: int, outcome: Outcome) -> None:

@@ -18,6 +18,7 @@ from etl_core.store.queries import load
 _leases = load("leases")
 _processes = load("processes")
 _events = load("events")
+_run_logs = load("run_logs")
 
 log = structlog.get_logger()
 
@@ -88,7 +89,14 @@ async def _free(conn: Connection, run_id: int, takeover: Takeover) -> None:
         if batches:
             takeover.freed_batches.append(run_id)
         await cut_version(conn, job, run_id, actor=SWEEP.name)
-    gone = holder if (holder["is_gone"] and holder["host"]) or not batches else batches[0]
+        gone = holder if (holder["is_gone"] and holder["host"]) or not batches else batches[0]
+        await _run_logs.add_line(
+            conn,
+            run_id=run_id,
+            level="warning",
+            message="taken over: its worker is lost or stopped, another goes on behind the last stored batch",
+            fields={"worker": _name(gone), "batches": len(batches), "losses": run["losses"]},
+        )
     log.warning("run taken over", run=run_id, worker=_name(gone), batches=len(batches))
 
 

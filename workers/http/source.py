@@ -26,6 +26,7 @@ from typing import Any, Self
 import httpx
 import msgspec
 import stamina
+import structlog
 
 from etl_core import __version__
 from etl_core.budgets import longest_wait
@@ -44,6 +45,8 @@ from workers.http.trust import authorities
 # At these levels they write URLs with their query, and headers.
 for _name in ("httpx", "httpcore", "hpack", "h11", "h2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+log = structlog.get_logger()
 
 USER_AGENT = f"etl-tui/{__version__}"
 MAX_BODY = 64 * 1024 * 1024
@@ -207,6 +210,7 @@ class HttpSource:
                 await self._budget.park(timedelta(seconds=seconds))
             if waited + seconds > longest_wait():
                 raise answer
+            log.info("waits for a rate limit", seconds=round(seconds), answer=str(answer))
             await asyncio.sleep(seconds)
             waited += seconds
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 import stamina
+import structlog
 
 from etl_core.connector import Column, Stream
 from etl_core.control.audit import Actor, record_event
@@ -25,6 +26,8 @@ from workers.loader import destination, naming
 from workers.loader.catalog import JobTables, Place, SchemaMode, Surroundings, look_around, read_tables
 from workers.loader.schema_plan import Plan, place_streams, plan_tables
 from workers.loader.target import TargetTable
+
+log = structlog.get_logger()
 
 ACTOR: Final = Actor("etl-worker")
 ATTEMPTS: Final = 5
@@ -203,6 +206,7 @@ async def _carry_out(
             await _execute(there, plan)
     for statement in plan.statements:
         await record_event(conn, "ddl", ACTOR, job_id=job_id, run_id=run_id, statement=statement)
+        log.info("table changed", statement=statement)
     await _register(conn, plan, job_id)
 
 
