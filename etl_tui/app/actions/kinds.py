@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from etl_core.control import interventions
@@ -16,12 +17,25 @@ from etl_core.store.database import Connection
 from etl_tui.app.actions.action import Action
 
 
-def run_now(now: datetime) -> Action:
-    """Starts a run of the job; one that is off runs once."""
+def run_now(now: datetime, *, full_refresh: Sequence[str] | None = None) -> Action:
+    """Starts a run of the job; one that is off runs once.
+
+    Args:
+        full_refresh: these streams are read from their beginning, all where it is empty; None: nothing is.
+    """
+    options = {} if full_refresh is None else {"full_refresh": list(full_refresh) or True}
 
     async def do(conn: Connection, actor: Actor, job: JobRow) -> str:
-        run = await control.run_now(conn, job.id, actor)
-        return f"run {run.id} is queued{'' if job.active else '; it stays off after it'}"
+        run = await control.run_now(conn, job.id, actor, options=options)
+        again = "" if full_refresh is None else f" and reads {_streams(full_refresh)} again"
+        return f"run {run.id} is queued{again}{'' if job.active else '; it stays off after it'}"
+
+    if full_refresh is not None:
+        effect = [
+            f"They read {_streams(full_refresh)} from the beginning again, which may take long.",
+            "The checkpoint of before holds until that is done.",
+        ]
+        return Action("Full refresh", "Read all", effect, do, why_not=lambda job: why_not_run(job, now))
 
     return Action(
         "Run now",
@@ -157,6 +171,10 @@ def change_settings(request: JobSettingsRequest) -> Action:
         why_not=lambda job: "it has these settings already" if _intervals(job) == wanted else None,
         undo=undo,
     )
+
+
+def _streams(names: Sequence[str]) -> str:
+    return ", ".join(names) or "everything"
 
 
 def _intervals(job: JobRow) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from etl_core.rules.clock_text import until_text
@@ -28,6 +29,28 @@ def ask_snooze(look: Look, whom: str, clock: DatabaseClock) -> PromptDialog[date
             f"Does not start by itself before {moment_text(until)}, in {until_text(until, clock.now())}."
         ),
     )
+
+
+def ask_streams(look: Look, whom: str, known: Sequence[str]) -> PromptDialog[tuple[str, ...]]:
+    """Answers with the streams to be read from their beginning, none for all. `known` have a checkpoint."""
+    there = f"of {', '.join(known)}; " if known else ""
+    return PromptDialog(
+        look,
+        f"Full refresh · {whom}",
+        label="Streams",
+        hint=f"{there}none: everything is read again",
+        yes="Read again",
+        read=read_streams,
+        meaning=lambda streams: (
+            f"Reads {', '.join(streams)} from the beginning again; the checkpoint of before holds until then."
+        ),
+    )
+
+
+def read_streams(text: str) -> tuple[str, ...]:
+    """Names with blanks or commas between; `all` and nothing mean all."""
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    return () if names == ("all",) else names
 
 
 def ask_hold(look: Look, whom: str) -> PromptDialog[tuple[str, int | None]]:

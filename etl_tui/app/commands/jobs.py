@@ -28,6 +28,14 @@ COMMANDS: Final = (
         places=(JOBS, JOB),
     ),
     _command(
+        "run-full",
+        "Runs now and reads all records again, of chosen streams or all",
+        "run_full",
+        ("F",),
+        takes="STREAM...|all",
+        changes=True,
+    ),
+    _command(
         "cancel",
         "Cancels the run, after a question; what is loaded stays",
         "cancel",

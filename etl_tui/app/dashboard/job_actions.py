@@ -22,7 +22,7 @@ from etl_tui.app.actions import kinds
 from etl_tui.app.actions.action import Action, Doing
 from etl_tui.app.actions.bulk_dialog import BulkDialog
 from etl_tui.app.actions.bulk_run import BulkRun
-from etl_tui.app.actions.questions import ask_hold, ask_snooze, read_hold
+from etl_tui.app.actions.questions import ask_hold, ask_snooze, ask_streams, read_hold, read_streams
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
@@ -34,7 +34,20 @@ from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
 
 _OF_JOBS: Final = frozenset(
-    {"details", "run-now", "cancel", "clear", "settings", "on-off", "on", "off", "snooze", "hold", "mark"}
+    {
+        "details",
+        "run-now",
+        "run-full",
+        "cancel",
+        "clear",
+        "settings",
+        "on-off",
+        "on",
+        "off",
+        "snooze",
+        "hold",
+        "mark",
+    }
 )
 """Commands that need a job."""
 
@@ -83,6 +96,7 @@ class JobActions:
         now = self._clock.now()
         judge: dict[str, Callable[[JobRow], str | None]] = {
             "run-now": lambda job: why_not_run(job, now),
+            "run-full": lambda job: why_not_run(job, now),
             "cancel": why_not_cancel,
             "clear": lambda job: why_not_clear(job, now),
             "on": lambda job: "it is on already" if job.active else None,
@@ -108,6 +122,27 @@ class JobActions:
 
     def run_now(self, jobs: Sequence[JobRow]) -> None:
         self._do(kinds.run_now(self._clock.now()), jobs)
+
+    def run_full(self, jobs: Sequence[JobRow], text: str) -> None:
+        """Reads chosen streams (or `all`) from their beginning; asked for when the text is empty."""
+
+        def run(streams: tuple[str, ...] | None) -> None:
+            if streams is not None:
+                self._do(kinds.run_now(self._clock.now(), full_refresh=streams), jobs)
+
+        async def ask() -> None:
+            known: list[str] = []
+            if len(jobs) == 1:
+                document = (await self._source.show_job(jobs[0].id)).checkpoint_data or {}
+                known = sorted(document.get("streams") or {})
+            self._screen.app.push_screen(ask_streams(self._look, _named(jobs), known), run)
+
+        if text:
+            run(read_streams(text))
+        elif jobs and (refusal := self.why_not("run-now", jobs)):
+            self._message.refuse(f"{_named(jobs)}: {refusal}")
+        elif jobs:
+            self._attempt(ask)
 
     def cancel(self, jobs: Sequence[JobRow]) -> None:
         self._do(kinds.cancel(self._clock.now()), jobs)

@@ -59,6 +59,9 @@ class JobCommands(CommandScreen):
     def action_run_now(self) -> None:
         self._actions.run_now(self.meant)
 
+    def action_run_full(self, text: str = "") -> None:
+        self._actions.run_full(self.meant, text)
+
     def action_cancel(self) -> None:
         self._actions.cancel(self.meant)
 

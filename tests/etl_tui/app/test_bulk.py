@@ -147,6 +147,23 @@ async def test_a_hold_of_one_job_and_its_undo(drive: Drive, add_job: AddJob, db:
         assert await db.fetchval("SELECT (held, status::text)::text FROM etl_jobs") == "(f,FAILED)"
 
 
+async def test_a_full_refresh_of_chosen_streams(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    await add_job("github")
+    document = {"version": 1, "streams": {"issues": {"": {"bookmark": {"at": 1}}}, "pulls": {}}}
+    await db.execute("UPDATE etl_jobs SET checkpoint_data = $1", document)
+    async with drive() as dashboard:
+        await dashboard.until(lambda: dashboard.grid.jobs)
+        await dashboard.pilot.press("F")
+        await dashboard.until(lambda: "of issues" in dashboard.screen_text())
+        await dashboard.pilot.press(*"issues")
+        await dashboard.until(lambda: "Reads issues from the beginning again" in dashboard.screen_text())
+        await dashboard.pilot.press("enter")
+        await dashboard.until(lambda: "is queued and reads issues again" in dashboard.line("message"))
+        assert await db.fetchval("SELECT options FROM job_runs") == {"full_refresh": ["issues"]}
+
+
 async def test_pause_and_resume_in_the_line(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:
     await add_job("github")
     async with drive() as dashboard:
