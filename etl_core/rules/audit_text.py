@@ -162,6 +162,10 @@ def _checkpoint(verb: str) -> Told:
     return tell
 
 
+def _recovered(detail: Detail) -> str:
+    return f"recovered after {_count(int(detail['failures']), 'failure')} in a row"
+
+
 def _change(what: str, show: Callable[[Any], str]) -> Told:
     def tell(detail: Detail) -> str:
         return f"changed {what} from {show(detail['before'])} to {show(detail['after'])}"
@@ -248,6 +252,8 @@ _SENTENCES: dict[str, Told] = {
     ),
     "purge_dead": lambda detail: f"purged {_count(detail['messages'], 'dead message')}",
     "worker_lost": _lost,
+    "failed": lambda detail: f"failed: {detail['error']}" if detail.get("error") else "failed",
+    "recovered": _recovered,
     "mend": lambda detail: f"mended a contradiction: {detail['found']}",
     "ddl": lambda detail: f"changed a table: {detail['statement']}",
 }

@@ -20,7 +20,7 @@ async def test_running_without_a_run(db: Connection) -> None:
     assert (job["status"], job["error_kind"], job["retry_count"]) == ("FAILED", "internal", 1)
     assert "RUNNING without a run" in job["error_message"]
     assert job["due_at"] is not None  # tried again, not stuck for ever
-    event = await one(db, "SELECT * FROM job_events")
+    event = await one(db, "SELECT * FROM job_events WHERE action = 'mend'")
     assert (event["action"], event["job_id"], event["detail"]) == (
         "mend",
         job_id,

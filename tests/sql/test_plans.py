@@ -43,6 +43,9 @@ SELECT
 FROM etl_jobs AS j;
 INSERT INTO run_batches (run_id, seq, lane, stage, state)
 SELECT id, 1, 'l', 'load', CASE WHEN state = 'SUCCEEDED' THEN 'LOADED' ELSE 'WAITING' END FROM job_runs;
+INSERT INTO job_events (action, actor, tenant_id, job_id, at)
+SELECT 'run_now', 'ana', 1 + n % 20, n, now() - make_interval(secs => 2000 - n / 10)
+FROM generate_series(1, 20000) AS n;
 RESET session_replication_role;
 ANALYZE;
 """
@@ -79,13 +82,14 @@ HOT = (
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "NULL"), "etl_jobs_changed"),
     Hot("jobs", "list_changed_jobs", ("now() - interval '5 s'", "'tenant 3'"), "etl_jobs_changed"),
     Hot("runs", "read_health", (), OPEN_RUNS),
+    Hot("events", "list_events", ("NULL", "NULL", "NULL", "NULL", "NULL", "200"), "job_events_pkey"),
     Hot("processes", "list_orphaned_runs", (), "job_runs_held"),
     Hot("settle", "list_unsettled_runs", (), ("job_runs_one_open", "job_runs_open_of_tenant")),
     Hot("settle", "mend_running_without_run", (), ("etl_jobs_running", STATUS)),
     Hot("settle", "mend_open_run_without_running", (), "job_runs_one_open"),
 )
 
-WHOLE_TABLES = {"etl_jobs", "job_runs", "run_batches"}
+WHOLE_TABLES = {"etl_jobs", "job_runs", "run_batches", "job_events"}
 """Those that grow; none of them is read from end to end every few seconds."""
 
 

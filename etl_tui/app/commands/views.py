@@ -9,6 +9,7 @@ from etl_tui.app.commands.command import JOBS, Command
 
 VIEW: Final = "view"
 QUEUES: Final = "view.queues"
+ACTIVITY: Final = "view.activity"
 WORKERS: Final = "view.workers"
 
 _command = partial(Command, places=(VIEW,))
@@ -57,4 +58,5 @@ COMMANDS: Final = (
     _goes("jobs", "The jobs", "show_view('jobs')", ("1",)),
     _goes("queues", "What waits for each stage, and why", "show_view('queues')", ("2",)),
     _goes("workers", "Workers and schedulers, and what they have in hand", "show_view('workers')", ("3",)),
+    _goes("activity", "Who did what, what failed, what recovered", "show_view('activity')", ("5",)),
 )

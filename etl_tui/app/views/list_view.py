@@ -97,6 +97,11 @@ class ListView(ScrollView, Generic[Row], can_focus=False):
         return self._rows[self._cursor] if self._rows else None
 
     @property
+    def rows_below(self) -> int:
+        """Rows after the cursor."""
+        return max(0, len(self._rows) - 1 - self._cursor)
+
+    @property
     def drawn(self) -> list[str]:
         """The lines in sight as they are drawn, for tests and for whoever reads the screen aloud."""
         return [self.render_line(y).text.rstrip() for y in range(min(self.size.height, len(self._rows)))]

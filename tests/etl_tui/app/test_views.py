@@ -131,3 +131,39 @@ async def test_queues_tell_what_waits_and_why(drive: Drive, add_job: AddJob, db:
         await dashboard.pilot.press("slash", *"globex", "enter", "enter")
         await dashboard.until(lambda: dashboard.app.screen is not view)
         assert "globex/jira" in dashboard.screen_text()
+
+
+async def test_activity_tells_who_did_what_what_failed_and_what_recovered(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    job_id = await add_job("github")
+    await db.executemany(
+        "INSERT INTO job_events (action, actor, detail) VALUES ('add_tenant', 'bo', $1)",
+        [({"name": f"t{number}"},) for number in range(230)],
+    )
+    await run_now(db, job_id, PERSON)
+    for failures in (1, 2):  # the second failure is no news
+        await db.execute(
+            "UPDATE etl_jobs SET status = 'FAILED', retry_count = $1, error_message = 'no \x1b route'",
+            failures,
+        )
+        await db.execute("UPDATE etl_jobs SET status = 'RUNNING'")
+    async with drive() as dashboard:
+        view = await open_view(dashboard, "5")
+        await dashboard.until(lambda: view.list.rows)
+        failed, ran = view.list.drawn[:2]
+        assert "✖" in failed
+        assert "acme/github" in failed
+        assert "failed: no ? route (run " in failed
+        assert "tess" in ran
+        assert "ran it (run " in ran
+        await db.execute("UPDATE etl_jobs SET status = 'FINISHED', retry_count = 0")
+        await dashboard.until(lambda: "recovered after 2 failures in a row" in view.list.drawn[0])
+        assert view.list.total == 202
+        await dashboard.pilot.press("G")
+        await dashboard.until(lambda: view.list.total == 233)
+        await dashboard.pilot.press("slash", *"actor:tess", "enter")
+        await dashboard.until(lambda: len(view.list.rows) == 1)
+        await dashboard.pilot.press("enter")
+        await dashboard.until(lambda: dashboard.app.screen is not view)
+        assert "acme/github" in dashboard.screen_text()
