@@ -159,7 +159,7 @@ async def test_activity_tells_who_did_what_what_failed_and_what_recovered(
         assert "ran it (run " in ran
         await db.execute("UPDATE etl_jobs SET status = 'FINISHED', retry_count = 0")
         await dashboard.until(lambda: "recovered after 2 failures in a row" in view.list.drawn[0])
-        assert view.list.total == 202
+        assert view.list.total == 201
         await dashboard.pilot.press("G")
         await dashboard.until(lambda: view.list.total == 233)
         await dashboard.pilot.press("slash", *"actor:tess", "enter")
