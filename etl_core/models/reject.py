@@ -64,6 +64,16 @@ class ReplaySelection(BaseModel):
         return {REPLAY_OPTION: self.model_dump(exclude_defaults=True)}
 
 
+class ReplayPreview(BaseModel):
+    """What a replay would load again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    records: int
+    kept: int
+    """Chosen rejects that would stay as they are, for they are no JSON objects."""
+
+
 class ReplayStart(BaseModel):
     """A replay that was started."""
 

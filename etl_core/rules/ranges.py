@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from etl_core.rules.intervals import parse_interval
 
+_WALL_TIME = re.compile(r"\d{1,2}:\d{2}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
@@ -18,7 +20,7 @@ def time_range(start: str, end: str, now: datetime, zone: tzinfo | None = None) 
     Raises:
         ValueError: one sentence: what is understood, or that the range is turned round.
     """
-    first, last = _past(start, now, zone), _past(end, now, zone)
+    first, last = past_moment(start, now, zone), past_moment(end, now, zone)
     if first >= last:
         raise ValueError(f"the range ends before it begins: {_shown(first, zone)} to {_shown(last, zone)}")
     return first.isoformat(), last.isoformat()
@@ -38,19 +40,23 @@ def key_range(start: str, end: str) -> tuple[str, str]:
     return first, last
 
 
-def _past(text: str, now: datetime, zone: tzinfo | None) -> datetime:
+def past_moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:
+    """A date, a date and time, a time of today, `now`, or so long ago (`7d`, `7d ago`); aware, in UTC.
+
+    Raises:
+        ValueError: one sentence that says what is understood.
+    """
     given = text.strip()
     if given.lower() == "now":
         return now.astimezone(UTC)
     try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        moment = None
-    try:
-        if moment is None:
-            return (now - timedelta(minutes=parse_interval(given.lower().removesuffix(" ago")))).astimezone(
-                UTC
-            )
+        if _WALL_TIME.fullmatch(given):
+            moment = datetime.combine(now.astimezone(zone).date(), time.fromisoformat(given.zfill(5)))
+        elif _DATE.match(given):
+            moment = datetime.fromisoformat(given)
+        else:
+            ago = parse_interval(given.lower().removesuffix(" ago"))
+            return (now - timedelta(minutes=ago)).astimezone(UTC)
         if moment.tzinfo is None:
             moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
         return moment.astimezone(UTC)

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
+    audit,
     checkpoint,
     connectors,
     contexts,
@@ -46,6 +47,7 @@ _GROUPS = (
     runs,
     rejects,
     checkpoint,
+    audit,
     tenants,
     integrations,
     connectors,

@@ -84,6 +84,20 @@ def moment(option: str, text: str, now: datetime) -> datetime:
         raise InvalidInput(f"{option}: {error}") from None
 
 
+def since(option: str, text: str, now: datetime) -> datetime:
+    """A moment that has passed: a date, a time of today, or so long ago; in the terminal's zone.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
+    from etl_core.rules.ranges import past_moment
+
+    try:
+        return past_moment(text, now)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{option}: {error}") from None
+
+
 def wall_time(option: str, text: str) -> time:
     """A time of day.
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode, InvalidInput, NotFound
-from etl_tui.cli import job_run
+from etl_tui.cli import job_run, reject_correction
 from etl_tui.cli.output import harmless
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count
@@ -32,9 +32,12 @@ refused while the job runs, and its end is the job's. What is no JSON record can
 
 
 def register(subparsers: Subparsers) -> None:
-    """Adds `rejects list|show|replay|drop`."""
+    """Adds `rejects list|show|correct|replay|drop`."""
     add_group(
-        subparsers, "rejects", "records that could not be loaded: list, replay, drop them", _add_commands
+        subparsers,
+        "rejects",
+        "records that could not be loaded: list, correct, replay, drop them",
+        _add_commands,
     )
 
 
@@ -54,6 +57,7 @@ def _add_commands(group: Subparsers) -> None:
         group, "show", show_one, summary="one reject with its record", example="etl-tui rejects show 12"
     )
     show.add_argument("id", metavar="ID", help="as `rejects list` shows it")
+    reject_correction.register(group)
     replay = add_command(
         group,
         "replay",
@@ -66,6 +70,7 @@ def _add_commands(group: Subparsers) -> None:
     which = replay.add_mutually_exclusive_group()
     which.add_argument("--id", dest="ids", nargs="+", metavar="N", help="only these; else all of the job")
     which.add_argument("--stream", metavar="S", help="only of this stream")
+    replay.add_argument("--dry-run", action="store_true", help="say what would be loaded again, no more")
     replay.add_argument("--wait", action="store_true", help="show its progress and end with it")
     drop = add_command(
         group,
@@ -80,6 +85,7 @@ def _add_commands(group: Subparsers) -> None:
     chosen = drop.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--id", dest="ids", nargs="+", metavar="N", help="these")
     chosen.add_argument("--all", action="store_true", help="all of the job")
+    drop.add_argument("--dry-run", action="store_true", help="say what would be removed, no more")
     drop.add_argument("--reason", required=True, metavar="TEXT", help="kept in the audit")
 
 
@@ -171,11 +177,19 @@ async def replay_some(arguments: argparse.Namespace, context: Context) -> int:
     """Replays rejects; `--json`: the RunRow, with --wait as it ended."""
     from etl_core.control.audit import Actor
     from etl_core.control.jobs import find_job, show_job
-    from etl_core.control.rejects import replay_rejects
+    from etl_core.control.rejects import preview_replay, replay_rejects
 
     selection = _selection(arguments)
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
+        if arguments.dry_run:
+            found = await preview_replay(conn, job_id, selection)
+            if context.output.json:
+                context.output.emit(found)
+            else:
+                stay = f", {found.kept:,} stay: no JSON records" if found.kept else ""
+                context.output.line(f"would replay {_counted(found.records, 'record')}{stay}")
+            return ExitCode.DONE
         started = await replay_rejects(conn, job_id, selection, Actor.current())
         job = await show_job(conn, job_id)
         name = f"{job.tenant}/{job.job_name}"
@@ -215,17 +229,26 @@ async def drop_some(arguments: argparse.Namespace, context: Context) -> int:
     """Drops rejects; `--json`: {"dropped": [ids]}."""
     from etl_core.control.audit import Actor
     from etl_core.control.jobs import find_job
-    from etl_core.control.rejects import drop_rejects
+    from etl_core.control.rejects import drop_rejects, preview_drop
 
     ids = None if arguments.all else _ids(arguments.ids)
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
-        gone = await drop_rejects(conn, job_id, Actor.current(), ids=ids, reason=arguments.reason)
+        if arguments.dry_run:
+            gone = await preview_drop(conn, job_id, ids=ids)
+        else:
+            gone = await drop_rejects(conn, job_id, Actor.current(), ids=ids, reason=arguments.reason)
     if context.output.json:
-        context.output.emit({"dropped": gone})
+        context.output.emit({"would_drop" if arguments.dry_run else "dropped": gone})
+    elif arguments.dry_run:
+        context.output.line(f"would drop {_counted(len(gone), 'reject')}")
     else:
         context.output.line(f"{len(gone):,} reject{'' if len(gone) == 1 else 's'} dropped")
     return ExitCode.DONE
+
+
+def _counted(count: int, word: str) -> str:
+    return f"1 {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _ids(texts: list[str]) -> list[int]:

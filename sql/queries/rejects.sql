@@ -47,6 +47,18 @@ ORDER BY w.id;
 -- The open run of a job, if it is a replay of rejects.
 SELECT id FROM job_runs WHERE job_id = :job_id AND state IN ('QUEUED', 'RUNNING') AND options ? 'replay_rejects';
 
+-- name: correct_reject(reject_id, payload, hash, reason)$
+-- Another record in the place of a rejected one; it was extracted when that was. Null when there is no such reject.
+UPDATE rejected_records SET payload = :payload, hash = :hash, reason = :reason
+WHERE id = :reject_id
+RETURNING id;
+
+-- name: list_reject_ids(job_id, ids)
+-- The rejects of a job, these or (null) all, in order.
+SELECT r.id FROM rejected_records AS r
+WHERE r.job_id = :job_id AND (:ids::bigint [] IS NULL OR r.id = ANY(:ids))
+ORDER BY r.id;
+
 -- name: drop_rejects(job_id, ids)
 -- Removes rejects of a job, these or (null) all; their ids. In the order in which they are written everywhere, so that
 -- nothing deadlocks with a load.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +132,34 @@ def test_what_cannot_be(acme: Cli, keep: Keep) -> None:
     acme("rejects", "drop", job, "--all").refused(2, "--reason")
     acme("rejects", "drop", job, "--all", "--reason", " ").refused(2, "needs a reason")
     acme("rejects", "drop", job, "--id", "999", "--reason", "r").refused(3, "no reject 999;")
+
+
+def test_correct(acme: Cli, keep: Keep, sql: Sql, tmp_path: Path) -> None:
+    """What it was is in the audit, and the record is ready for a replay."""
+    one, torn = keep('{"id": 1, "amount": "x"}'), keep("torn")
+    file = tmp_path / "record.json"
+    file.write_text('{"id": 1,\n "amount": }')
+    acme("rejects", "correct", str(one), "--file", str(file)).refused(2, "line 2, column 12")
+    file.write_text("[1]")
+    acme("rejects", "correct", str(one), "--file", str(file)).refused(2, "a record is a JSON object")
+    file.write_text('{"id": 1, "amount": 3}')
+    acme("rejects", "correct", "4711", "--file", str(file)).refused(3, "no reject 4711")
+    assert "would correct" in acme("rejects", "correct", str(one), "--file", str(file), "--dry-run").out
+    assert acme("rejects", "show", str(one), "--json").document["payload"]["amount"] == "x"
+
+    corrected = acme("rejects", "correct", str(one), "--file", str(file), "--reason", "typo", "--json")
+    reject = RejectDetails.model_validate(corrected.document)
+    assert (reject.payload, reject.is_record) == ({"id": 1, "amount": 3}, True)
+    assert reject.reason.endswith("; it was: amount is 'x', which is no number")
+    event = sql("SELECT detail FROM job_events WHERE action = 'correct_reject'")
+    assert (event["before"], event["after"]) == ('{"id": 1, "amount": "x"}', '{"id":1,"amount":3}')
+    acme("rejects", "correct", str(one), "--file", str(file)).refused(4, "is this record already")
+    acme("rejects", "correct", str(torn), "--file", str(file)).refused(4, "among its rejects already")
+
+    dry = acme("rejects", "replay", "acme/orders", "--dry-run")
+    assert dry.out == "would replay 1 record, 1 stay: no JSON records\n"
+    dropped = acme("rejects", "drop", "acme/orders", "--all", "--reason", "x", "--dry-run", "--json")
+    assert dropped.document == {"would_drop": [one, torn]}
+    assert sql("SELECT count(*) FROM rejected_records") == 2
+    acme("rejects", "replay", "acme/orders", "--id", str(one))
+    acme("rejects", "correct", str(torn), "--file", str(file)).refused(4, "replays rejects")

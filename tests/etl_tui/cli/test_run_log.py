@@ -21,6 +21,10 @@ def test_the_lines_of_a_run(acme: Cli, sql: Sql) -> None:
         ("info", "first"),
         ("error", "red \x1b[31m"),
     ]
+    assert acme("runs", "log", run, "--level", "warning").out == told.out.splitlines(True)[1]
+    assert acme("runs", "log", run, "--grep", "FIRST").out == told.out.splitlines(True)[0]
+    assert acme("runs", "log", run, "--tail", "1").out == told.out.splitlines(True)[1]
+    assert acme("runs", "log", run, "--grep", "zzz").err == "no line matches\n"
     sql("UPDATE job_runs SET state = 'CANCELLED', finished_at = now() WHERE id = $1::text::bigint", run)
     assert acme("runs", "log", run, "--follow").out == told.out
     acme("runs", "log", run, "--follow", "--json").refused(2, "--follow")

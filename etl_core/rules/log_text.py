@@ -1,0 +1,27 @@
+"""A line of a run's log as people read it. Pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from etl_core.run_log import LEFT_OUT
+
+
+def fields_text(fields: Mapping[str, Any]) -> str:
+    """`seq=3 rows=5,000 reasons={"…": 2}`: texts as they are where they hold no blank, else in quotes."""
+    return " ".join(f"{name}={_value(value)}" for name, value in fields.items() if name != LEFT_OUT)
+
+
+def line_text(message: str, fields: Mapping[str, Any]) -> str:
+    """The message, and behind it what it is about."""
+    return f"{message}  {told}" if (told := fields_text(fields)) else message
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, str) and value and not any(char in value for char in " \t\n\"'="):
+        return value
+    return json.dumps(value, ensure_ascii=False)
