@@ -145,5 +145,7 @@ class JobRow(JobState, JobCardResponse):
 class JobDetails(JobState, JobDetailsResponse):
     """`jobs show`: the documented details plus `JobState`."""
 
+    checkpoint_data: Any
+    """Mostly an object, as documented; whatever was stored by hand is shown, too."""
     integration_type: str | None
     checkpoint_version: int

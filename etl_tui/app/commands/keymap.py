@@ -26,6 +26,8 @@ _SHOWN: Final = {
     "home": "Home",
     "end": "End",
 }
+_UNICODE_NAMES: Final = {short: name for name, short in KEY_NAME_REPLACEMENTS.items()}
+"""`slash` is Textual's own name of the solidus, which it does not know by that itself."""
 
 
 class Keymap:
@@ -86,7 +88,7 @@ def key_text(key: str) -> str:
     if key in _SHOWN:
         return _SHOWN[key]
     modifiers, _, base = key.rpartition("+")
-    character = key_to_character(base)
+    character = key_to_character(_UNICODE_NAMES.get(base, base))
     shown = character if character and character.isprintable() and character != " " else base
     if modifiers == "ctrl":
         return f"^{shown}"

@@ -8,17 +8,17 @@ import asyncpg
 from textual.app import ComposeResult
 
 from etl_core.control.jobs import show_job
-from etl_core.control.runs import list_runs
+from etl_core.control.run_statistics import read_statistics
 from etl_core.models.job import JobDetails
-from etl_core.models.run import RunListRow
+from etl_core.models.run_comparison import RunStatistics
 from etl_tui.app.commands.job import OVERVIEW
 from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.overview_lines import overview_lines
 from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.text_view import TextView
 
-RUNS = 60
-"""So many of the newest runs are looked at."""
+RUNS = 40
+"""So many of the newest runs are shown."""
 
 
 class OverviewTab(JobTab):
@@ -29,7 +29,7 @@ class OverviewTab(JobTab):
         super().__init__(desk)
         self._view = TextView(desk.look, "overview")
         self._job: JobDetails | None = None
-        self._runs: list[RunListRow] = []
+        self._statistics: RunStatistics | None = None
 
     def compose(self) -> ComposeResult:
         yield self._view
@@ -38,18 +38,18 @@ class OverviewTab(JobTab):
         self._view.focus()
 
     async def load(self) -> None:
-        async def read(conn: asyncpg.Connection) -> tuple[JobDetails, list[RunListRow]]:
+        async def read(conn: asyncpg.Connection) -> tuple[JobDetails, RunStatistics]:
             job_id = self.desk.job.id
-            return await show_job(conn, job_id), await list_runs(conn, job_id, limit=RUNS)
+            return await show_job(conn, job_id), await read_statistics(conn, job_id, limit=RUNS)
 
         if answer := await self.desk.ask(read):
-            self._job, self._runs = answer
+            self._job, self._statistics = answer
             self.tick()
 
     def on_resize(self) -> None:
         self.tick()
 
     def tick(self) -> None:
-        if self._job is not None:
-            lines = overview_lines(self.desk, self._job, self._runs, self.size.width)
+        if self._job is not None and self._statistics is not None:
+            lines = overview_lines(self.desk, self._job, self._statistics, self.size.width)
             self._view.show_lines(lines, keep_place=True)

@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from textwrap import wrap
 
 from etl_core.models.job import JobDetails, JobRow
-from etl_core.models.run import RunRow, RunState
-from etl_core.rules.clock_text import ago_text, clock_text, until_text, wait_text
+from etl_core.models.run import RunState
+from etl_core.models.run_comparison import RunStatistics
+from etl_core.rules.clock_text import ago_text, clock_text, until_text
 from etl_core.rules.job_tone import Tone, status_word, tone_of
 from etl_core.rules.next_runs import next_runs
 from etl_core.rules.notes import failures_text, is_retry
 from etl_core.rules.possible import why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.remedies import remedy
+from etl_core.rules.usual import Band
 from etl_core.rules.why import why
 from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.fields import field_lines
+from etl_tui.app.job.runs.run_list import RUN_TONES
+from etl_tui.app.job.runs.run_words import took_text
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.sparkline import sparkline
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 LABEL_CELLS = 10
-STRIP = 40
-"""So many runs at most in strip and sparklines."""
-
-RUN_TONES = {
-    RunState.QUEUED: Tone.WAITING,
-    RunState.RUNNING: Tone.RUNNING,
-    RunState.SUCCEEDED: Tone.FINISHED,
-    RunState.FAILED: Tone.FAILED,
-    RunState.CANCELLED: Tone.OFF,
-}
-"""How a run's state is shown everywhere."""
+TOLD_CELLS = 46
+"""For what stands behind the bars; fewer runs are shown where a line is short."""
 
 
-def overview_lines(desk: Desk, job: JobDetails, runs: Sequence[RunRow], width: int) -> list[list[Piece]]:
-    """Sections, each with its label at the left; `runs` are the newest first."""
+def overview_lines(desk: Desk, job: JobDetails, statistics: RunStatistics, width: int) -> list[list[Piece]]:
+    """Sections, each with its label at the left."""
     look, now, row = desk.look, desk.clock.now(), desk.job
     sections = [
         _status(look, row, now),
         [[Piece(why(row, desk.health, now).text, look.text)]],
         [[Piece(_next(row, now), look.text)]],
-        *_history(look, runs[:STRIP]),
+        *_history(look, statistics, width),
         _error(look, row, width),
         _actions(look, row, now),
     ]
@@ -86,40 +81,45 @@ def _next(job: JobRow, now: datetime) -> str:
     return f"{what}at {clock_text(first, now)} (in {until_text(first, now)}){then}"
 
 
-def _history(look: Look, runs: Sequence[RunRow]) -> list[list[list[Piece]]]:
+def _history(look: Look, statistics: RunStatistics, width: int) -> list[list[list[Piece]]]:
+    """The strip of the runs and their bars, the newest at the right."""
+    runs = statistics.runs[-max(8, width - LABEL_CELLS - TOLD_CELLS) :]
     if not runs:
         return [[[Piece("it never ran", look.dim)]], [], []]
-    oldest_first = list(reversed(runs))
-    strip = [Piece(RUN_TONES[run.state].glyph, look.tone(RUN_TONES[run.state])) for run in oldest_first]
-    good = sum(run.state is RunState.SUCCEEDED for run in runs)
-    ended = sum(not run.state.is_open for run in runs)
-    strip.append(Piece(f"  {good:,} of {ended:,} succeeded, newest at the right", look.dim))
+    tones = [RUN_TONES[RunState(run.state)] for run in runs]
+    strip = [Piece(tone.glyph, look.tone(tone)) for tone in tones]
+    good = sum(run.state == RunState.SUCCEEDED for run in runs)
+    ended = sum(not RunState(run.state).is_open for run in runs)
+    strip.append(Piece(f"  {good:,} of {ended:,} succeeded", look.dim))
+    rows = [None if RunState(run.state).is_open else float(run.rows_extracted) for run in runs]
+    seconds = [None if RunState(run.state).is_open else run.seconds for run in runs]
     return [
         [strip],
-        [_bars(look, [run.rows_extracted if run.finished_at else None for run in oldest_first], _count)],
-        [_bars(look, [_seconds(run) for run in oldest_first], _span)],
+        [_bars(look, rows, statistics.usual_rows, _count)],
+        [_bars(look, seconds, statistics.usual_seconds, took_text)],
     ]
 
 
-def _bars(look: Look, figures: Sequence[float | None], told: Callable[[float], str]) -> list[Piece]:
-    """The figures as bars and the newest in words."""
+def _bars(
+    look: Look, figures: Sequence[float | None], usual: Band | None, told: Callable[[float], str]
+) -> list[Piece]:
+    """The figures as bars, those outside of the usual band in another colour; the newest in words."""
+    bars = [
+        Piece(bar, look.tone(Tone.RUNNING if _is_usual(usual, figure) else Tone.WAITING))
+        for bar, figure in zip(sparkline(figures), figures, strict=True)
+    ]
     known = [figure for figure in figures if figure is not None]
     last = f"  last {told(known[-1])}" if known else ""
-    return [Piece(sparkline(figures), look.tone(Tone.RUNNING)), Piece(last, look.text)]
+    band = f", usually {told(usual.low)} to {told(usual.high)}" if usual else ""
+    return [*bars, Piece(f"{last}{band}", look.text)]
 
 
-def _seconds(run: RunRow) -> float | None:
-    if run.started_at is None or run.finished_at is None:
-        return None
-    return (run.finished_at - run.started_at).total_seconds()
+def _is_usual(usual: Band | None, figure: float | None) -> bool:
+    return usual is None or figure is None or usual.place(figure) == "usual"
 
 
 def _count(figure: float) -> str:
     return f"{figure:,.0f}"
-
-
-def _span(seconds: float) -> str:
-    return wait_text(timedelta(seconds=seconds), seconds=True)
 
 
 def _error(look: Look, job: JobRow, width: int) -> list[list[Piece]]:
@@ -138,6 +138,7 @@ def _error(look: Look, job: JobRow, width: int) -> list[list[Piece]]:
 def _actions(look: Look, job: JobRow, now: datetime) -> list[list[Piece]]:
     actions = [
         ("r", "run now", why_not_run(job, now)),
+        ("b", "run it over a range, or read everything again", why_not_run(job, now)),
         ("c", "cancel", why_not_cancel(job)),
         ("C", "clear", why_not_clear(job, now)),
         ("s", "settings", None),

@@ -9,12 +9,19 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from etl_core.models.job import JobRow
+from etl_core.models.run import RunRow
+from etl_core.rules.possible import why_not_run
 from etl_tui.app.commands.command import JOB
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.feed.source import JobSource
+from etl_tui.app.job.audit.tab import AuditTab
 from etl_tui.app.job.checkpoint.tab import CheckpointTab
 from etl_tui.app.job.head import JobHead
 from etl_tui.app.job.overview import OverviewTab
+from etl_tui.app.job.rejects.tab import RejectsTab
+from etl_tui.app.job.run_dialog import RunDialog
+from etl_tui.app.job.runs.log_tab import NewestLogTab
+from etl_tui.app.job.runs.tab import RunsTab
 from etl_tui.app.job.tab import JobTab
 from etl_tui.app.job.tabbed import TabbedScreen
 from etl_tui.app.look.theme import Look
@@ -27,6 +34,10 @@ class JobScreen(TabbedScreen):
     TABS: ClassVar[Sequence[type[JobTab]]] = (
         OverviewTab,
         CheckpointTab,
+        RunsTab,
+        NewestLogTab,
+        RejectsTab,
+        AuditTab,
     )
     place = JOB
     title_of_place = "Job"
@@ -51,6 +62,17 @@ class JobScreen(TabbedScreen):
 
     def action_run_now(self) -> None:
         self._actions.run_now([self.desk.job])
+
+    def action_run_options(self) -> None:
+        if refusal := why_not_run(self.desk.job, self.clock.now()):
+            self.refuse(f"{self.desk.name}: {refusal}")
+            return
+
+        def started(run: RunRow | None) -> None:
+            if run is not None:
+                self._message.confirm(f"{self.desk.name}: run {run.id} is queued")
+
+        self.app.push_screen(RunDialog(self.desk), started)
 
     def action_cancel(self) -> None:
         self._actions.cancel([self.desk.job])

@@ -172,7 +172,13 @@ class TabbedScreen(CommandScreen):
 
     async def action_tab(self, name: str, text: str = "") -> None:
         """Does what only the open tab can do."""
-        await self.app.run_action(("", name, (text,) if text else ()), self.tab)
+        if text:
+            await self.app.run_action(("", name, (text,)), self.tab)
+        else:
+            await self.app.run_action(name, self.tab)
+
+    async def action_export(self, text: str = "") -> None:
+        await self.action_tab("export", text)
 
     def action_leave(self) -> None:
         if not self.tab.leave_mode():

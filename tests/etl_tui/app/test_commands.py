@@ -36,7 +36,12 @@ def test_keys_are_read_as_people_write_them() -> None:
     keymap = read_keymap({"run-now": "f5, ~", "help": "ctrl+h", "refresh": "r", "filter": ","})
     shown = {command.name: keymap.all_shown(command) for command in COMMANDS}
     assert (shown["run-now"], shown["filter"], shown["help"]) == (["f5", "~"], [","], ["^h"])
-    assert [key_text(key) for key in ("question_mark", "pagedown", "shift+up")] == ["?", "PgDn", "shift+↑"]
+    assert [key_text(key) for key in ("question_mark", "slash", "pagedown", "shift+up")] == [
+        "?",
+        "/",
+        "PgDn",
+        "shift+↑",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from etl_core.models.checkpoint import CheckpointVersion, CurrentCheckpoint, Rep
 from etl_core.rules.checkpoints.document import SINGLE
 from etl_core.rules.checkpoints.repairs import Clear, DropResume, Repair, Rewind, Scope
 from etl_core.rules.clock_text import clock_text
-from etl_core.rules.past_moments import parse_past
+from etl_core.rules.moments import parse_past_moment
 from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
 from etl_tui.app.job.checkpoint.edit_target import EditTarget, edit_target
 from etl_tui.app.job.checkpoint.editor import EditDialog
@@ -130,7 +130,7 @@ class Repairing:
         number = target.removeprefix("v")
         if number.isascii() and number.isdigit():
             return Rewind(int(number), scope)
-        moment: datetime = parse_past(target, self._desk.clock.now())
+        moment: datetime = parse_past_moment(target, self._desk.clock.now())
         return Rewind(moment, scope)
 
     async def _undo(self, current: CurrentCheckpoint, last: CheckpointVersion) -> None:

@@ -14,7 +14,7 @@ from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 NEWEST, BY_HAND, LAST_GOOD, MARKED = "●", "◆", "✔", "›"
-TITLE = " VERSIONS  WHEN         MOVED BY"
+TITLE = " VERSIONS WHEN        MOVED BY"
 _WHEN_CELLS = 11
 _DONE = {"edit": "edited", "rewind": "rewound", "clear": "cleared", "migration": "migrated", "sql": "by SQL"}
 
@@ -45,8 +45,8 @@ class VersionList(LineList[CheckpointVersion]):
         return [
             Piece(mark, look.title),
             Piece(f"{glyph} ", look.tone(tone) if tone else look.text),
-            Piece(padded(f"v{item.version}", 7), look.title),
-            Piece(padded(when, _WHEN_CELLS) + "  ", look.dim),
+            Piece(padded(f"v{item.version}", 6), look.title),
+            Piece(padded(when, _WHEN_CELLS) + " ", look.dim),
             Piece(clean(moved_by(item)), look.text),
         ]
 

@@ -1,0 +1,1 @@
+"""Records that could not be loaded: looked at, corrected, replayed, dropped."""

@@ -1,0 +1,89 @@
+"""What the keys of the Rejects tab do: replay one or all, drop one or all with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from etl_core.control.rejects import drop_rejects, replay_rejects
+from etl_core.errors import EtlError
+from etl_core.models.reject import ReplaySelection
+from etl_tui.app.dialogs.prompt_dialog import PromptDialog
+from etl_tui.app.job.desk import Desk
+
+if TYPE_CHECKING:
+    from etl_tui.app.job.rejects.tab import RejectsTab
+
+
+class Mending:
+    """Of one tab."""
+
+    def __init__(self, tab: RejectsTab, desk: Desk) -> None:
+        self._tab = tab
+        self._desk = desk
+
+    def replay_one(self) -> None:
+        if row := self._tab.current:
+            self._replay(ReplaySelection(ids=[row.id]))
+
+    def replay_all(self) -> None:
+        self._replay(ReplaySelection(all=True))
+
+    def drop_one(self) -> None:
+        if row := self._tab.current:
+            self._drop([row.id], "Drop the record")
+
+    def drop_all(self) -> None:
+        self._drop(None, f"Drop all {self._tab.count:,} rejects")
+
+    def _replay(self, selection: ReplaySelection) -> None:
+        job_id = self._desk.job.id
+
+        async def replay() -> None:
+            started = await self._desk.act(lambda conn, actor: replay_rejects(conn, job_id, selection, actor))
+            kept = f"; {started.kept:,} are no records and stay" if started.kept else ""
+            self._desk.message.confirm(f"run {started.run.id} replays {started.records:,} records{kept}")
+
+        self._attempt(replay)
+
+    def _drop(self, ids: list[int] | None, title: str) -> None:
+        job_id = self._desk.job.id
+
+        def answered(reason: str | None) -> None:
+            async def drop() -> None:
+                gone = await self._desk.act(
+                    lambda conn, actor: drop_rejects(conn, job_id, actor, ids=ids, reason=reason or "")
+                )
+                self._desk.message.confirm(f"{len(gone):,} rejects are gone for good")
+                self._tab.begin_loading()
+
+            if reason is not None:
+                self._attempt(drop)
+
+        dialog = PromptDialog(
+            self._desk.look,
+            f"{title} · {self._desk.name}",
+            label="Reason",
+            hint="for good, without being loaded; others will ask where it went",
+            yes="Drop",
+            read=_reason,
+            meaning=lambda _: "It is gone for good then.",
+        )
+        self._tab.app.push_screen(dialog, answered)
+
+    def _attempt(self, action: Callable[[], Awaitable[None]]) -> None:
+        async def attempt() -> None:
+            try:
+                await action()
+            except EtlError as refusal:
+                self._desk.message.refuse(str(refusal))
+            except Exception as defect:
+                self._desk.message.refuse(f"unexpected {type(defect).__name__}: {defect}")
+
+        self._tab.run_worker(attempt(), group="mend")
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a reason is needed")
+    return text.strip()

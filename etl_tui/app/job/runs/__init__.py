@@ -1,0 +1,1 @@
+"""The runs of a job: list and comparison, the screen of one, its log."""

@@ -1,0 +1,139 @@
+"""The runs of the job: list, filter, two beside each other; Enter opens one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from etl_core.control.run_statistics import compare_runs
+from etl_core.control.runs import list_runs
+from etl_core.models.run import RunListRow
+from etl_core.models.run_comparison import RunComparison
+from etl_tui.app.commands.job import RUNS
+from etl_tui.app.commands.registry import bindings
+from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.prompt_line import PromptLine
+from etl_tui.app.job.runs.comparison import comparison_lines
+from etl_tui.app.job.runs.run_list import RunList, titles
+from etl_tui.app.job.runs.run_screen import RunScreen
+from etl_tui.app.job.runs.run_words import meets
+from etl_tui.app.job.tab import JobTab
+from etl_tui.app.look.line_list import LineList
+from etl_tui.app.look.styled_line import Piece, StyledLine
+from etl_tui.app.look.text_view import TextView
+
+MOST_RUNS = 500
+
+
+class RunsTab(JobTab):
+    """Below the list stands what differs between the marked run and the one under the cursor."""
+
+    TITLE: ClassVar[str] = "Runs"
+    PLACE: ClassVar[str] = RUNS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(RUNS)
+    DEFAULT_CSS = """
+    RunsTab #comparison { display: none; border-top: solid $line; }
+    RunsTab.-comparing #comparison { display: block; }
+    .-ascii RunsTab #comparison { border-top: ascii $line; }
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._heading = StyledLine(desk.look, "runs-heading")
+        self._list = RunList(desk.look, desk.clock)
+        self._comparison = TextView(desk.look, "comparison")
+        self._prompt = PromptLine(desk.look)
+        self._runs: list[RunListRow] = []
+
+    def compose(self) -> ComposeResult:
+        yield self._heading
+        yield self._list
+        yield self._comparison
+        yield self._prompt
+
+    def on_resize(self) -> None:
+        self._heading.show([Piece(titles(self.size.width - 1), self.desk.look.dim)])
+
+    def take_focus(self) -> None:
+        self._list.focus()
+
+    def tick(self) -> None:
+        if any(run.state.is_open for run in self._runs):
+            self._list.refresh()
+
+    async def load(self) -> None:
+        job_id = self.desk.job.id
+        found = await self.desk.ask(lambda conn: list_runs(conn, job_id, limit=MOST_RUNS))
+        if found is not None:
+            self._runs = found
+            self._show()
+
+    def _show(self) -> None:
+        words = self._prompt.text
+        shown = [run for run in self._runs if meets(run, words)]
+        self._list.empty = "no run meets the filter; esc shows all" if words else "it never ran"
+        self._list.show_items(shown)
+        self._prompt.tell(f"{len(shown):,} of {len(self._runs):,}" if words else "")
+
+    @on(LineList.Moved, "#runs")
+    def _moved(self) -> None:
+        self._compare()
+
+    @on(LineList.Opened, "#runs")
+    def _opened(self) -> None:
+        if run := self._list.current:
+            desk = self.desk
+            self.app.push_screen(RunScreen(desk.source, desk.look, desk.job, run.id, others=desk.others))
+
+    def action_mark(self) -> None:
+        self._list.toggle_mark()
+        self._compare()
+
+    def _compare(self) -> None:
+        run, marked = self._list.current, self._list.marked
+        comparing = run is not None and marked is not None
+        self.set_class(comparing, "-comparing")
+        if run is not None and marked is not None:
+            self.run_worker(self._show_comparison(marked, run.id), group="compare", exclusive=True)
+
+    async def _show_comparison(self, one: int, other: int) -> None:
+        if one == other:
+            told = "the marked run; move the cursor to another one"
+            self._comparison.show_lines([[Piece(f" {told}", self.desk.look.dim)]])
+            return
+        found: RunComparison | None = await self.desk.ask(lambda conn: compare_runs(conn, one, other))
+        if found is not None:
+            lines = comparison_lines(self.desk.look, found, self.desk.clock.now(), self.size.width)
+            self._comparison.show_lines(lines)
+
+    # The filter
+
+    def action_filter_runs(self, text: str = "") -> None:
+        self._prompt.begin()
+
+    @on(PromptLine.Changed)
+    def _filter(self) -> None:
+        self._show()
+
+    @on(PromptLine.Kept)
+    def _kept(self) -> None:
+        self.take_focus()
+
+    @on(PromptLine.GivenUp)
+    def _given_up(self) -> None:
+        self.leave_mode()
+
+    def leave_mode(self) -> bool:
+        if self._prompt.clear():
+            self._show()
+            self.take_focus()
+            return True
+        if self._list.marked is not None:
+            self._list.marked = None
+            self._list.refresh()
+            self._compare()
+            return True
+        return False
