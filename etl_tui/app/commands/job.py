@@ -45,6 +45,9 @@ COMMANDS: Final = (
     _run("rejects-of-run", "Records that it refused", "open_tab(2)", ("3",)),
     _both("tab-before", "The tab before", "beside(-1)", ("left_square_bracket",)),
     _both("tab-next", "The next tab", "beside(1)", ("right_square_bracket",)),
+    _checkpoint(
+        "pane", "To the other part: tree, versions, difference", "tab('pane')", ("tab",), hint="pane"
+    ),
     _checkpoint("diff", "The difference in raw lines, and back", "tab('diff')", ("d",), hint="diff"),
     _checkpoint(
         "edit-checkpoint", "Edits the checkpoint here", "tab('edit')", ("e",), hint="edit", changes=True

@@ -31,7 +31,7 @@ RENEW_SECONDS = 300
 """The hold of an edit lasts three times as long."""
 HELD = "held"
 BY_HAND = ("edit", "rewind", "clear", "sql")
-MOST_REASON = 50
+MOST_REASON = 40
 
 
 class Repairing:

@@ -114,9 +114,6 @@ class CheckpointTab(JobTab):
     def take_focus(self) -> None:
         (self._json if self.has_class("-json") else self.tree_view).focus()
 
-    def on_descendant_focus(self) -> None:
-        self.set_class(self.versions.has_focus or self._diff.has_focus, "-side")
-
     def tick(self) -> None:
         self.tree_view.refresh()
         self._draw_title()
@@ -249,10 +246,23 @@ class CheckpointTab(JobTab):
         self.versions.toggle_mark()
         self._begin_diff()
 
+    def action_pane(self) -> None:
+        """Round through tree, versions and difference; on few cells the side that is gone to is shown."""
+        if self.versions.has_focus:
+            self._diff.focus()
+        elif self._diff.has_focus:
+            self.remove_class("-side")
+            self.take_focus()
+        else:
+            self.add_class("-side")
+            self.versions.focus()
+
     def action_diff(self) -> None:
         self._raw_diff = not self._raw_diff
         self.set_class(self._raw_diff, "-raw-diff")
-        self.add_class("-side")
+        if self.has_class("-narrow"):
+            self.add_class("-side")
+            self._diff.focus()
         if self._found is not None:
             self._draw_diff()
 
