@@ -9,7 +9,7 @@ SELECT stream, partition, bookmark, resume, schema_version FROM job_checkpoints 
 -- there are none. As text, for numbers must stay as they are. In one statement, so that all of it is of one moment.
 SELECT
     t.name || '/' || j.job_name AS job_name, j.status, j.checkpoint_version AS version, i.type AS integration_type,
-    checkpoint_streams(j.id)::text AS streams,
+    checkpoint_text(j.id) AS streams,
     CASE WHEN NOT EXISTS (SELECT FROM job_checkpoints AS c WHERE c.job_id = j.id) THEN j.checkpoint_data::text END AS other,
     (SELECT h.cut_at FROM job_checkpoint_history AS h WHERE h.job_id = j.id AND h.version = j.checkpoint_version) AS cut_at,
     now() AS now

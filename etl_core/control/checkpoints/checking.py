@@ -18,7 +18,7 @@ from etl_core.connector import (
 from etl_core.connectors_registry import find_connector
 from etl_core.errors import InvalidInput, SourceError
 from etl_core.models.checkpoint import CurrentCheckpoint
-from etl_core.rules.checkpoints.diff import diff
+from etl_core.rules.checkpoints.diff import DocumentDiff, diff
 from etl_core.rules.checkpoints.document import (
     BOOKMARK,
     FIRST_SCHEMA_VERSION,
@@ -28,7 +28,7 @@ from etl_core.rules.checkpoints.document import (
     from_json,
     kind_of,
 )
-from etl_core.rules.checkpoints.exact_json import BadJson, Json, dump, parse, refuse_unstorable
+from etl_core.rules.checkpoints.exact_json import BadJson, Json, dump, parse, refuse_unstorable, same
 from etl_core.rules.checkpoints.paths import ValuePath, place_text
 from etl_core.stored_state import models_of
 
@@ -69,26 +69,31 @@ def check_text(current: CurrentCheckpoint, text: str) -> list[Problem]:
 
 def check_change(integration_type: str | None, before: Document, after: Document) -> list[Problem]:
     """What is wrong with the partitions of `after` that differ from `before`, at most `MOST_PROBLEMS`."""
+    return check_difference(integration_type, diff(before, after))
+
+
+def check_difference(integration_type: str | None, change: DocumentDiff) -> list[Problem]:
+    """What is wrong with what a change leads to, at most `MOST_PROBLEMS`; what stays is not looked at."""
     connector = _connector(integration_type)
-    if after.other is not None:
-        return _check_other(connector, before, after.other)
+    if change.other_after is not None:
+        return _check_other(connector, change.other_before, change.other_after)
     problems: list[Problem] = []
     known = _known_version(connector)
-    for change in diff(before, after).partitions:
-        if change.after is None:
+    for one in change.partitions:
+        if one.after is None:
             continue
-        versions = [one.schema_version for one in (change.before, change.after) if one is not None]
+        versions = [side.schema_version for side in (one.before, one.after) if side is not None]
         if known is not None and max(versions) > known:
             what = (
                 f"written in version {max(versions)} of its form, of which this program knows {known}: it is "
                 f"not edited here; use the version of the program that wrote it"
             )
-            problems.append(Problem(place_text(change.place), what))
+            problems.append(Problem(place_text(one.place), what))
         else:
-            for part, value in ((BOOKMARK, change.after.bookmark), (RESUME, change.after.resume)):
+            for part, value in ((BOOKMARK, one.after.bookmark), (RESUME, one.after.resume)):
                 if value is not None:
-                    model = _model(connector, change.place, part, change.after.schema_version, known)
-                    problems.extend(_check_part(ValuePath(change.place, part), value, model))
+                    model = _model(connector, one.place, part, one.after.schema_version, known)
+                    problems.extend(_check_part(ValuePath(one.place, part), value, model))
         if len(problems) >= MOST_PROBLEMS:
             break
     return problems[:MOST_PROBLEMS]
@@ -187,20 +192,20 @@ def _shown(value: Any) -> str:
     return kind_of(value)
 
 
-def _check_other(connector: Any, before: Document, value: Json) -> list[Problem]:
+def _check_other(connector: Any, before: Json, value: Json) -> list[Problem]:
     """A document without streams: only where one stands, or the connector reads such."""
     try:
         refuse_unstorable(value)
     except BadJson as error:
         return [Problem("", str(error))]
-    if Document(other=value).is_same(before):
+    if same(value, before):
         return []
     if not isinstance(value, dict):
         return [Problem("", f"a checkpoint is an object with streams, or null; this is {kind_of(value)}")]
     if isinstance(connector, LegacyCheckpoint):
         refusal = _refusal_of(connector, value)
         return [Problem("", refusal)] if refusal else []
-    if before.other is not None:
+    if before is not None:
         return []
     return [Problem("streams", 'is missing; write {"streams": {"STREAM": {"default": {"bookmark": ...}}}}')]
 

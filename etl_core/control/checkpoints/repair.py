@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from etl_core.control.audit import Actor, record_event
-from etl_core.control.checkpoints.checking import can_check, check_change, newer_places, told
+from etl_core.control.checkpoints.checking import can_check, check_difference, newer_places, told
 from etl_core.control.checkpoints.reading import (
     LARGE,
     list_versions,
@@ -158,7 +158,7 @@ async def _plan(
         runs=await _past_runs(conn, current.job_id),
         since=back.at,
     )
-    warnings = _check(current, repair, after)
+    warnings = _check(current, repair, after, difference)
     keyless = [row["stream"] async for row in _checkpoints.list_keyless_streams(conn, job_id=current.job_id)]
     appended = key_less_warning(effects, keyless)
     return RepairPlan(
@@ -193,19 +193,18 @@ async def _go_back(conn: Connection, current: CurrentCheckpoint, rewind: Rewind)
     return _Back(version, document, row.at)
 
 
-def _check(current: CurrentCheckpoint, repair: Repair, after: Document) -> list[str]:
+def _check(
+    current: CurrentCheckpoint, repair: Repair, after: Document, difference: DocumentDiff
+) -> list[str]:
     """Raises InvalidInput or Conflict for what cannot be; returns what is only odd."""
     warnings = []
-    size = (
-        len(dump(after.as_json()))
-        if not after.is_empty and (current.bytes > LARGE // 2 or _is_given(repair))
-        else 0
-    )
-    if size > LARGE:
+    # To write it all down takes its time: only where it may have grown.
+    size = len(dump(after.as_json())) if isinstance(repair, SetDocument) else current.bytes
+    if size > LARGE and not isinstance(repair, Clear):
         warnings.append(f"the document is {size / LARGE:.1f} MiB: every version and every look costs as much")
     if isinstance(repair, (Clear, DropResume)):
         return warnings
-    problems = check_change(current.integration_type, current.document, after)
+    problems = check_difference(current.integration_type, difference)
     if isinstance(repair, Rewind):
         # It was true once: the worker upgrades what it can.
         newer = newer_places(current.integration_type, after)
@@ -224,10 +223,6 @@ def _check(current: CurrentCheckpoint, repair: Repair, after: Document) -> list[
             else "the job has no integration: nobody knows what its values must look like"
         )
     return warnings
-
-
-def _is_given(repair: Repair) -> bool:
-    return isinstance(repair, (SetDocument, EditValue))
 
 
 async def _past_runs(conn: Connection, job_id: int) -> list[PastRun]:

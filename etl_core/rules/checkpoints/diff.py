@@ -115,14 +115,16 @@ def change_of(before: object, after: object) -> Change:
 def diff(before: Document, after: Document) -> DocumentDiff:
     """What must happen to `before` to become `after`."""
     changed = []
-    for place, old in before.items():
-        new = after.find(place)
-        if new is None or not old.is_same(new):
-            changed.append(PartitionChange(place, old, new))
-    changed += [
-        PartitionChange(place, None, new) for place, new in after.items() if before.find(place) is None
-    ]
-    changed.sort(key=lambda one: one.place)
+    for stream in sorted({*before.streams, *after.streams}):
+        old, new = before.streams.get(stream, {}), after.streams.get(stream, {})
+        differing = [name for name in new if name not in old]
+        for name, was in old.items():
+            now = new.get(name)
+            if now is None or not was.is_same(now):
+                differing.append(name)
+        changed += [
+            PartitionChange(Place(stream, name), old.get(name), new.get(name)) for name in sorted(differing)
+        ]
     return DocumentDiff(tuple(changed), before.other, after.other)
 
 

@@ -44,7 +44,7 @@ class PartitionValue:
 
     def is_same(self, other: PartitionValue) -> bool:
         """Whether both are the same JSON: 1 is 1.0, but true is not 1."""
-        return (
+        return self is other or (
             self.schema_version == other.schema_version
             and same(self.bookmark, other.bookmark)
             and same(self.resume, other.resume)
@@ -123,9 +123,13 @@ def from_places(values: Mapping[Place, PartitionValue]) -> Document:
 def from_stored(value: Json) -> Document:
     """What is in the database, whatever it is: what cannot be read as streams is kept as it is."""
     try:
-        return from_json(value)
+        document = from_json(value)
     except ValueError:
         return Document(other=value)
+    streams = {
+        name: dict(sorted(partitions.items())) for name, partitions in sorted(document.streams.items())
+    }
+    return Document(streams, document.other)
 
 
 def from_json(value: Json) -> Document:
