@@ -11,7 +11,8 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import (
@@ -170,7 +171,7 @@ def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
         raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
     # Textual reads the keys from stdin and draws on stderr.
     is_served = "TEXTUAL_DRIVER" in os.environ  # a page of `--serve` is its terminal
-    if not is_served and not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+    if not is_served and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise InvalidInput("the dashboard needs a terminal; `etl-tui jobs list` prints the jobs without one")
     if os.environ.get("TERM") == "dumb":  # Textual would paint for ever and hear no key
         raise InvalidInput("TERM=dumb cannot show the dashboard; `etl-tui jobs list` prints the jobs")
@@ -184,10 +185,9 @@ def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
     )
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()  # None: it was closed before we began
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """The console entry; ends the process with the exit codes of `etl_core.errors.ExitCode`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began (`2>&-`)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
     sys.exit(run(argv))

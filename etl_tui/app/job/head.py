@@ -59,7 +59,9 @@ class JobHead(Vertical):
         """Follows the clock."""
         if self._job is None or not self.size.width:
             return
-        self._title_line.show(self._title_of(self._job))
+        marks = [Piece(*piece) for piece in self._look.mark_pieces]
+        room = self.size.width - sum(width_of(piece.text) for piece in marks)
+        self._title_line.show(self._title_of(self._job, room), marks)
         if self._trouble:
             style = self._look.tone(Tone.FAILED)
             self._sentence.show([Piece(f" {Tone.FAILED.glyph} not up to date: {self._trouble}", style)])
@@ -68,7 +70,7 @@ class JobHead(Vertical):
         told = [job_sentence(self._job, now, health=self._health), others_text(self._job, self._others)]
         self._sentence.show([Piece(f" {clean(' · '.join(filter(None, told)))}", self._look.text)])
 
-    def _title_of(self, job: JobRow) -> list[Piece]:
+    def _title_of(self, job: JobRow, room: int) -> list[Piece]:
         look, now = self._look, self._clock.now()
         tone = tone_of(job)
         every, retry = (
@@ -81,7 +83,7 @@ class JobHead(Vertical):
             Piece(f"   last success {ago_text(job.last_success_at, now)}", look.dim),
         ]
         name = full_name(job)
-        room = self.size.width - 3 - width_of(state.text)
+        room -= 3 + width_of(state.text)
         wanted = min(width_of(name), max(LEAST_NAME, room // 2))
         while ends and sum(width_of(end.text) for end in ends) > room - wanted:
             ends.pop()

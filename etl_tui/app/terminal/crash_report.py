@@ -15,7 +15,8 @@ from pathlib import Path
 
 import platformdirs
 
-from etl_core.redact import redact_text
+from etl_core.redact import HIDDEN, redact_text
+from etl_core.rules.secrets import passwords_in
 from etl_core.secret_values import mask
 
 PACKAGES = ("textual", "rich", "asyncpg", "pydantic")
@@ -60,9 +61,11 @@ def write_crash_report(
 
 
 def without_secrets(text: str, urls: Iterable[str] = ()) -> str:
-    """The text without what this process knows to be secret."""
+    """The text without what this process knows to be secret, and without the passwords of any URL in it."""
     for url in urls:
         text = redact_text(text, url)
+    for password in passwords_in(text):
+        text = text.replace(password, HIDDEN)
     return mask(text)
 
 

@@ -27,7 +27,7 @@ class TerminalDriver(LinuxDriver):
         self._tell_gone: Callable[[], None] = getattr(app, "terminal_gone", app.exit)
         if self._file is not None:
             self._file = _Outlet(self._file, self._tell_gone)  # type: ignore[assignment] # all that is called
-        self._has_terminal = False
+        self._has_terminal = self._is_watched = False
         self._image = ScreenImage()
 
     def write(self, data: str) -> None:
@@ -43,7 +43,8 @@ class TerminalDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call] # as Textual has it
         # In the background it returns early: the shell has stopped us again.
         self._has_terminal = self._key_thread is not None and self._key_thread.is_alive()
-        if self._has_terminal and self.input_tty:
+        if self._has_terminal and self.input_tty and not self._is_watched:
+            self._is_watched = True
             threading.Thread(
                 target=_wait_for_hangup,
                 args=(self.fileno, self._tell_gone),

@@ -54,6 +54,7 @@ class SteadyApp(App[int]):
 
     def _come_back(self, _: Any) -> None:
         # What a shell wrote meanwhile stands where nothing of ours has changed.
+        self.forget_screen()
         self.screen.refresh(layout=True)
 
     def copy_to_clipboard(self, text: str) -> None:
