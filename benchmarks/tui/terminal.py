@@ -60,16 +60,17 @@ class Terminal:
         while what not in self.text[since:]:
             if time.monotonic() > give_up:
                 raise TimeoutError(f"{what!r} was never shown; last: {self.text[-2000:]!r}")
-            await self._wait(0.2)
+            await self.wait(0.2)
         return self.sent[-1][0]
 
     async def quiet(self, seconds: float = 0.4) -> None:
         """Waits until nothing came for so long, 10 s at most."""
         give_up = time.monotonic() + 10
-        while await self._wait(seconds) and time.monotonic() < give_up:
+        while await self.wait(seconds) and time.monotonic() < give_up:
             pass
 
-    async def _wait(self, seconds: float) -> bool:
+    async def wait(self, seconds: float) -> bool:
+        """Waits for the next bytes, so long at most; whether some came."""
         self._came.clear()
         try:
             await asyncio.wait_for(self._came.wait(), seconds)

@@ -6,6 +6,18 @@ SELECT * FROM job_overview AS o
 WHERE :tenant::text IS NULL OR o.tenant = :tenant
 ORDER BY lower(o.job_name), o.job_name, o.tenant;
 
+-- name: list_first_jobs(tenant, at_most)
+-- As list_jobs, the first of them: newest runs are looked up for those alone.
+SELECT * FROM job_overview AS o
+WHERE o.id = any(ARRAY(
+    SELECT j.id
+    FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
+    WHERE :tenant::text IS NULL OR t.name = :tenant
+    ORDER BY lower(j.job_name), j.job_name, t.name
+    LIMIT :at_most
+))
+ORDER BY lower(o.job_name), o.job_name, o.tenant;
+
 -- name: list_changed_jobs(tenant, since)
 -- Jobs whose row changed since then, and every job that runs now (its progress moves without its row).
 SELECT * FROM job_overview AS o

@@ -118,11 +118,21 @@ class Dashboard(ViewCommands):
 
     # What Live shows
 
+    def show_first(self, jobs: Sequence[JobRow]) -> None:
+        """The first ones by name, with all of them to follow: shown where they would be first anyway."""
+        if self._view == replace(ViewChoice(), columns=self._view.columns, preview=self._view.preview):
+            self._grid.show_jobs(jobs)
+            self._message.show_job(self._grid.selected)
+            self._preview.show(self._grid.selected_line, at_once=True)
+            self._tick()
+            self._first_shown()
+
     def show_all(self, jobs: Sequence[JobRow]) -> None:
         """Every job there is."""
         self._jobs = {job.id: job for job in jobs}
         self._alerts.see_all(jobs)
         self._marks.keep_only(self._jobs.keys())
+        self._header.show_totals(self._jobs.values())
         self._show_jobs()
         self._message.show_job(self._grid.selected)
         self._preview.show(self._grid.selected_line, at_once=True)
@@ -139,6 +149,7 @@ class Dashboard(ViewCommands):
         self._alerts.see(changes.changed)
         self._jobs.update((job.id, job) for job in changes.changed)
         if changes.changed or changes.removed:
+            self._header.show_totals(self._jobs.values())
             self._show_jobs()
 
     def show_health(self, health: Health) -> None:
@@ -172,7 +183,6 @@ class Dashboard(ViewCommands):
         self._grid.show_jobs(shown)
         self._filter_line.show_counts(len(shown), len(jobs))
         self._message.show_none(self._filter.text)
-        self._header.show_totals(jobs)
         if self._marks.ids:
             self.show_marks()
 

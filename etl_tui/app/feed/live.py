@@ -21,9 +21,14 @@ BACKOFF = (1, 2, 4, 8, 15, 30)
 """Seconds before each next try of a lost database; the last one repeats."""
 
 
+FIRST_ROWS = 120
+"""So many are asked for and shown before all: a large screen full."""
+
+
 class LiveListener(Protocol):
     """Who shows it. Called in the loop of the screen, one at a time."""
 
+    def show_first(self, jobs: Sequence[JobRow]) -> None: ...
     def show_all(self, jobs: Sequence[JobRow]) -> None: ...
     def show_changes(self, changes: FeedChanges) -> None: ...
     def show_health(self, health: Health) -> None: ...
@@ -42,6 +47,7 @@ class Live:
         self._woken = asyncio.Event()
         self._reconcile_at = 0.0
         self._health_at = 0.0
+        self._is_new = True
 
     def pause(self, *, glance_every: float | None = None) -> None:
         """Nobody looks: ask nothing, or only now and then, for somebody wants to be told of news."""
@@ -90,6 +96,11 @@ class Live:
 
     async def _show_all(self) -> None:
         await self._show_health()
+        if self._is_new:
+            self._is_new = False
+            first = await self._source.read_first(FIRST_ROWS)
+            if len(first) == FIRST_ROWS:
+                self._listener.show_first(first)
         self._listener.show_all(await self._source.read_all())
         self._reconcile_at = time.monotonic() + RECONCILE_EVERY
 
