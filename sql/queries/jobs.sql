@@ -9,7 +9,7 @@ ORDER BY lower(o.job_name), o.job_name, o.tenant;
 -- name: list_first_jobs(tenant, at_most)
 -- As list_jobs, the first of them: newest runs are looked up for those alone.
 SELECT * FROM job_overview AS o
-WHERE o.id = any(ARRAY(
+WHERE o.id = ANY(ARRAY(
     SELECT j.id
     FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
     WHERE :tenant::text IS NULL OR t.name = :tenant

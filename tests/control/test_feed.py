@@ -44,6 +44,15 @@ async def test_everything_then_each_change_once(db: Connection, screen: Connecti
     assert (await feed.reconcile()).changed == []
 
 
+async def test_the_first_are_those_of_all(db: Connection, screen: Connection) -> None:
+    for name in ("c", "B", "a"):
+        await make_job(db, name)
+    feed = JobFeed(screen)
+    assert await feed.read_first(2) == (await feed.read_all())[:2]
+    assert [row.job_name for row in await JobFeed(screen, "acme").read_first(2)] == ["a", "B"]
+    assert await JobFeed(screen, "nobody").read_first(2) == []
+
+
 async def test_a_new_job_appears(db: Connection, screen: Connection) -> None:
     feed = JobFeed(screen)
     assert await feed.read_all() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from etl_core.models.health import Health, WidePause
 from etl_core.rules.job_tone import Tone
+from etl_core.store.migration_files import discover
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
@@ -17,12 +18,13 @@ class Banner(StyledLine):
         self._tenant = tenant
         self._lost: str | None = None
         self._seconds = 0
+        self._reached = False
         self._health: Health | None = None
         self.display = False
 
-    def show_lost(self, error: str, seconds: int) -> None:
-        """The database does not answer; the next try is in `seconds`, 0 while it is tried."""
-        self._lost, self._seconds = clean(error), seconds
+    def show_lost(self, error: str, seconds: int, reached: bool = False) -> None:
+        """The database does not answer, or (`reached`) refuses; the next try is in `seconds`, 0: now."""
+        self._lost, self._seconds, self._reached = clean(error), seconds, reached
         self._draw()
 
     def show_health(self, health: Health) -> None:
@@ -36,7 +38,10 @@ class Banner(StyledLine):
             # The countdown stands first: everything left of what changes is sent again.
             glyph = Tone.FAILED
             when = f"next try in {self._seconds} s" if self._seconds else "trying now"
-            text = f"database unreachable, {when}: {self._lost}"
+            what = "the database refuses" if self._reached else "database unreachable"
+            text = f"{what}, {when}: {self._lost}"
+        elif self._health is not None and (schema := _schema_text(self._health)):
+            glyph, text = Tone.FAILED, schema
         elif self._health is not None and not self._health.schedulers_alive:
             text = "no scheduler is alive: nothing starts by itself; start one with etl-scheduler"
         elif self._health is not None and not self._health.workers_alive:
@@ -53,6 +58,16 @@ class Banner(StyledLine):
 
     def _concerns(self, pause: WidePause) -> bool:
         return None in (self._tenant, pause.tenant) or pause.tenant == self._tenant
+
+
+def _schema_text(health: Health) -> str:
+    """That the schema was changed under this program; empty when it fits."""
+    found, known = health.schema_version, discover()[-1].version
+    if found is None or found == known:
+        return ""
+    if found < known:
+        return f"schema is at {found}, this program needs {known}: run etl-tui db migrate"
+    return f"schema is at {found}, newer than this program knows ({known}): start the new etl-tui"
 
 
 def _paused(pause: WidePause) -> str:

@@ -29,13 +29,13 @@ def draw_card(job: JobRow, moment: Moment, look: Look, cells: int) -> list[list[
     text = state if tone.colour == "off" else look.text
     edge = state if moment.selected else look.dim
     inner = cells - 5
-    last = "now" if job.status == "RUNNING" else ago_text(job.last_run_finished_at, moment.now)
+    last = _last_run(job, moment)
     retries = (
         f"{job.retry_count:,} {'retry' if job.retry_count == 1 else 'retries'}" if job.retry_count else ""
     )
     coming = next_text(job, moment.now)
     coming = "" if coming == NOTHING else coming if " " in coming else f"next {coming}"
-    ran = " · ".join(filter(None, (f"last run {last}", coming, retries)))
+    ran = " · ".join(filter(None, (last, coming, retries)))
     interval = f"Interval: {short_interval(job.schedule_interval_minutes)}"
     of = cut(integration_text(job) or "no integration", max(0, inner - len(interval) - 2))
     note = clean(note_text(job, moment.now, health=moment.health, seconds=moment.selected))
@@ -67,3 +67,11 @@ def draw_card(job: JobRow, moment: Moment, look: Look, cells: int) -> list[list[
         lines.append([*shown([("│ ", edge), *pieces, padding, ("│", edge)]), beside])
     lines.append([*shown([("╰", edge), (foot, look.dim), (f"{bottom}╯", edge)]), beside])
     return lines
+
+
+def _last_run(job: JobRow, moment: Moment) -> str:
+    if job.status == "RUNNING":
+        return "runs now"
+    if job.last_run_finished_at is None:
+        return "never ran"
+    return f"last run {ago_text(job.last_run_finished_at, moment.now)}"

@@ -13,6 +13,7 @@ from etl_core.rules.job_filter import completions
 from etl_tui.app.actions.pausing import places, read_pause, read_resume
 from etl_tui.app.commands.command import Command
 from etl_tui.app.commands.host import CommandScreen
+from etl_tui.app.dashboard.arrangement import Group
 from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import SORTABLE
@@ -55,6 +56,8 @@ class JobCommands(CommandScreen):
     def action_details(self) -> None:
         if job := self._grid.selected:
             self.show_job(job)
+        else:
+            self._grid.fold()
 
     def action_run_now(self) -> None:
         self._actions.run_now(self.meant)
@@ -110,6 +113,11 @@ class JobCommands(CommandScreen):
         if job := self._grid.selected:
             self._marks.end_range()
             self._marks.toggle(job.id)
+            self._grid.move(1)
+            self.show_marks()
+        elif isinstance(group := self._grid.selected_line, Group):
+            self._marks.end_range()
+            self._marks.add([job.id for job in group.jobs])
             self._grid.move(1)
             self.show_marks()
 

@@ -94,7 +94,7 @@ class Dashboard(ViewCommands):
         )
         self._hints = KeyHints(look)
         self._health: Health | None = None
-        self._lost: tuple[str, int] | None = None
+        self._lost: tuple[str, int, bool] | None = None
         self._views = ViewSwitch(self, source, look, tenant=tenant)
 
     def compose(self) -> ComposeResult:
@@ -161,11 +161,11 @@ class Dashboard(ViewCommands):
         if self._filter:  # what is late, or waits, becomes so by the clock
             self._show_jobs()
 
-    def show_lost(self, error: str, seconds: int) -> None:
+    def show_lost(self, error: str, seconds: int, reached: bool) -> None:
         """No answer from the database; what was shown last stays."""
-        self._lost = (error, seconds)
+        self._lost = (error, seconds, reached)
         self._take_health(None)
-        self._banner.show_lost(error, seconds)
+        self._banner.show_lost(error, seconds, reached)
         self._first_shown()
 
     def _take_health(self, health: Health | None) -> None:

@@ -14,6 +14,8 @@ from etl_core.models.job import JobRow
 from etl_tui.app.feed.source import JobSource
 
 LOOK_EVERY = 1.0
+COALESCE = 0.25
+"""Seconds between two looks at the least, however often one is wanted."""
 HEALTH_EVERY = 5.0
 RECONCILE_EVERY = 30.0
 """Seconds between comparisons of all versions: for late commits and deletions."""
@@ -32,7 +34,7 @@ class LiveListener(Protocol):
     def show_all(self, jobs: Sequence[JobRow]) -> None: ...
     def show_changes(self, changes: FeedChanges) -> None: ...
     def show_health(self, health: Health) -> None: ...
-    def show_lost(self, error: str, seconds: int) -> None: ...
+    def show_lost(self, error: str, seconds: int, reached: bool) -> None: ...
 
 
 class Live:
@@ -48,6 +50,8 @@ class Live:
         self._reconcile_at = 0.0
         self._health_at = 0.0
         self._is_new = True
+        self._looked_at = 0.0
+        self._reached = True
 
     def pause(self, *, glance_every: float | None = None) -> None:
         """Nobody looks: ask nothing, or only now and then, for somebody wants to be told of news."""
@@ -78,7 +82,7 @@ class Live:
             await self._watched.wait()
             try:
                 if not connected:
-                    self._listener.show_lost(error, 0)
+                    self._listener.show_lost(error, 0, self._reached)
                     await self._source.reconnect()
                     connected = True
                 await self._show_all()
@@ -87,10 +91,12 @@ class Live:
             except EtlError as refusal:
                 # A refusal (a migration under way, a right taken away) is tried again like a lost connection.
                 error = str(refusal)
-                connected = not isinstance(refusal, Unreachable) and connected
+                self._reached = not isinstance(refusal, Unreachable)
+                connected = self._reached and connected
             except Exception as defect:
                 # The screen must outlive a row that it cannot read: told, and tried again.
                 error, connected = f"unexpected {type(defect).__name__}: {defect}", False
+                self._reached = True
             await self._count_down(error, BACKOFF[min(failures, len(BACKOFF) - 1)])
             failures += 1
 
@@ -108,6 +114,8 @@ class Live:
         while True:
             await self._wait(self._pace)
             await self._watched.wait()
+            if (early := self._looked_at + COALESCE - time.monotonic()) > 0:
+                await asyncio.sleep(early)
             now = time.monotonic()
             if now >= self._health_at:
                 await self._show_health()
@@ -115,6 +123,7 @@ class Live:
             if now >= self._reconcile_at:
                 self._reconcile_at = now + RECONCILE_EVERY
                 self._listener.show_changes(await self._source.reconcile())
+            self._looked_at = time.monotonic()
 
     async def _show_health(self) -> None:
         self._health_at = time.monotonic() + HEALTH_EVERY
@@ -123,7 +132,7 @@ class Live:
     async def _count_down(self, error: str, seconds: int) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._listener.show_lost(error, round(left + 0.5))
+            self._listener.show_lost(error, round(left + 0.5), self._reached)
             if await self._wait(min(left, 1.0)):
                 return
 
