@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from etl_core.rules.clock_text import clock_text
 from etl_core.rules.counts_text import result_sentence
@@ -15,18 +16,21 @@ if TYPE_CHECKING:
     from etl_core.models.job import JobRow
 
 _TRIGGERS = {"schedule": "by its schedule", "retry": "as a retry", "manual": "by hand"}
-_KEYS = {
-    WhyKind.OFF: "o switches it on",
-    WhyKind.HELD: "r tries it, C clears it",
-    WhyKind.SNOOZED: "C clears it",
+_ENDS = {
+    WhyKind.OFF: "{on-off} switches it on",
+    WhyKind.HELD: "{run-now} tries it, {clear} clears it",
+    WhyKind.SNOOZED: "{clear} clears it",
 }
-"""The key that ends what keeps it."""
+"""The key that ends what keeps it, by the command's name."""
+USUAL_KEYS: Final[Mapping[str, str]] = {"on-off": "o", "run-now": "r", "clear": "C"}
 
 
-def job_sentence(job: JobRow, now: datetime, *, health: Health | None = None) -> str:
+def job_sentence(
+    job: JobRow, now: datetime, *, health: Health | None = None, keys: Mapping[str, str] = USUAL_KEYS
+) -> str:
     """`timeout after 30 s from api.example · failed 13:38 · retry in 18m`; times in the zone of `now`.
 
-    Why it does not run stands in it in the words of `why`.
+    Why it does not run stands in it in the words of `why`, with the key that ends it.
     """
     reason = why(job, health, now)
     if reason.kind is WhyKind.RUNNING and job.run_started_at is not None:
@@ -34,14 +38,14 @@ def job_sentence(job: JobRow, now: datetime, *, health: Health | None = None) ->
     elif job.status == "RUNNING":
         parts = (f"run {job.run_id}" if reason.kind is not WhyKind.QUEUED else "", reason.text)
     elif job.status == "FAILED":
-        parts = (*_failed(job, now), *_kept(reason))
+        parts = (*_failed(job, now), *_kept(reason, keys))
     else:
-        parts = (_last(job, now), stale_text(job, now), *_kept(reason))
+        parts = (_last(job, now), stale_text(job, now), *_kept(reason, keys))
     return " · ".join(filter(None, parts))
 
 
-def _kept(reason: Why) -> tuple[str, str]:
-    return reason.text, _KEYS.get(reason.kind, "")
+def _kept(reason: Why, keys: Mapping[str, str]) -> tuple[str, str]:
+    return reason.text, _ENDS.get(reason.kind, "").format_map(keys)
 
 
 def _running(job: JobRow, started_at: datetime, now: datetime) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from etl_core.errors import EtlError
-from etl_tui.app.commands.command import EVERYWHERE
+from etl_tui.app.commands.command import EVERYWHERE, Command
 from etl_tui.app.commands.host import CommandApp, CommandScreen
 from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.commands.registry import bindings
@@ -28,6 +28,8 @@ from etl_tui.app.preferences import Preferences
 from etl_tui.app.terminal.alerts import Alerts, Notify
 from etl_tui.app.terminal.steady import SteadyApp
 
+NARROW_CELLS = 72
+"""On fewer cells dialogs move together."""
 ENOUGH_LINES = 20
 """On fewer lines what only explains gives way: the subtitle, the info box of the settings."""
 WORKPLACE = "workplace"
@@ -143,6 +145,11 @@ class DashboardApp(SteadyApp, CommandApp):
         await self.switch_mode(after)
         await self.remove_mode(before)
 
+    def complete(self, command: Command, text: str) -> Sequence[str]:
+        if command.name == "contexts" and self._workplaces is not None:
+            return [name for name in self._workplaces.names if name.startswith(text)]
+        return super().complete(command, text)
+
     def _refuse(self, text: str) -> None:
         if isinstance(self.screen, CommandScreen):
             self.screen.refuse(text)
@@ -156,6 +163,7 @@ class DashboardApp(SteadyApp, CommandApp):
         self.forget_screen()
         # Not `self.size`: that is still the one before.
         self.set_class(event.size.height < ENOUGH_LINES, "-low")
+        self.set_class(event.size.width < NARROW_CELLS, "-narrow")
         self.set_class(event.size.width >= WIDE_CELLS, "-wide")
         self.set_class(event.size.width >= WIDER_CELLS, "-wider")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from textual.app import App
 from textual.screen import Screen
 
 from etl_core.errors import EtlError
+from etl_core.rules.job_sentence import USUAL_KEYS
 from etl_tui.app.commands.command import EVERYWHERE, Command
 from etl_tui.app.commands.command_line import CommandLine
 from etl_tui.app.commands.keymap import Keymap
@@ -82,6 +84,11 @@ class CommandApp(App[int]):
         command = command_of(name)
         return (self.keymap.shown(command) if command else "") or f":{name}"
 
+    @cached_property
+    def sentence_keys(self) -> Mapping[str, str]:
+        """The keys that `job_sentence` names."""
+        return {name: self.look.glyphs.key(self.key_of(name)) for name in USUAL_KEYS}
+
     def why_not(self, command: Command, screen: CommandScreen) -> str | None:
         """Why a command can do nothing on a screen now; None when it can."""
         if self.read_only and command.changes:
@@ -155,3 +162,8 @@ class CommandApp(App[int]):
             for command in commands_at(place)
             if command.keys
         ]
+
+
+def sentence_keys(app: App[object]) -> Mapping[str, str]:
+    """The keys in force, where the app has commands; else the usual ones."""
+    return app.sentence_keys if isinstance(app, CommandApp) else USUAL_KEYS

@@ -92,7 +92,15 @@ COMMANDS: Final = (
         changes=True,
         places=(JOBS, JOB),
     ),
-    _command("undo", "Takes back what was done last", "undo", ("u",), hint="undo", changes=True),
+    _command(
+        "undo",
+        "Takes back what was done last to a job",
+        "undo",
+        ("u",),
+        hint="undo",
+        changes=True,
+        places=(JOBS, JOB),
+    ),
     _command(
         "pause",
         "Nothing starts in a tenant, an integration or anywhere",
@@ -106,7 +114,13 @@ COMMANDS: Final = (
     _command("mark-range", "Marks as the cursor moves, until pressed again", "mark_range", ("V",)),
     _command("mark-down", "Marks this job and the next", "mark_move(1)", ("shift+down", "J")),
     _command("mark-up", "Marks this job and the one before", "mark_move(-1)", ("shift+up", "K")),
-    _command("mark-all", "Marks all jobs that are shown", "mark_all", ("asterisk",)),
+    _command(
+        "mark-all",
+        "Marks all jobs that are shown, or all that meet a filter",
+        "mark_all",
+        ("asterisk",),
+        takes="FILTER",
+    ),
     _command(
         "mark-invert", "Turns the marks of all jobs that are shown", "mark_invert", ("exclamation_mark",)
     ),

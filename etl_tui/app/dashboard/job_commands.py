@@ -9,7 +9,7 @@ import asyncpg
 from etl_core.control import pauses
 from etl_core.control.audit import Actor
 from etl_core.models.job import JobRow
-from etl_core.rules.job_filter import completions
+from etl_core.rules.job_filter import completions, parse_filter
 from etl_tui.app.actions.pausing import places, read_pause, read_resume
 from etl_tui.app.commands.command import Command
 from etl_tui.app.commands.host import CommandScreen
@@ -18,6 +18,7 @@ from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import SORTABLE
 from etl_tui.app.dashboard.marks import MARK, Marks
+from etl_tui.app.feed.clock import DatabaseClock
 
 _SNOOZES = ("30m", "2h", "06:00", "tomorrow 08:00", "7 days")
 
@@ -29,6 +30,7 @@ class JobCommands(CommandScreen):
     _grid: JobGrid
     _marks: Marks
     _actions: JobActions
+    _clock: DatabaseClock
 
     @property
     def meant(self) -> list[JobRow]:
@@ -43,7 +45,7 @@ class JobCommands(CommandScreen):
 
     def complete(self, command: Command, text: str) -> Sequence[str]:
         jobs = list(self._jobs.values())
-        if command.name == "filter":
+        if command.name in ("filter", "mark-all"):
             return completions(text, jobs)
         if command.name == "sort":
             return [title.lower() for title in SORTABLE if title.startswith(text.upper())]
@@ -135,8 +137,13 @@ class JobCommands(CommandScreen):
             self._grid.move(rows)
             self.show_marks()
 
-    def action_mark_all(self) -> None:
-        self._marks.add(self.shown_ids())
+    def action_mark_all(self, text: str = "") -> None:
+        """What is shown; with a filter, all jobs that meet it, shown or not."""
+        if text:
+            wanted, now = parse_filter(text), self._clock.now()
+            self._marks.add([job.id for job in self._jobs.values() if wanted.matches(job, now)])
+        else:
+            self._marks.add(self.shown_ids())
         self.show_marks()
 
     def action_mark_invert(self) -> None:

@@ -8,6 +8,7 @@ from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, tone_of
+from etl_tui.app.commands.host import sentence_keys
 from etl_tui.app.dashboard.arrangement import Group
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.cells import clean
@@ -76,7 +77,8 @@ class MessageLine(StyledLine):
             self.show([Piece(f" {none}", self.look.dim)])
             return
         tone = tone_of(self._job)
-        sentence = clean(job_sentence(self._job, self._clock.now(), health=self._health))
+        keys = sentence_keys(self.app)
+        sentence = clean(job_sentence(self._job, self._clock.now(), health=self._health, keys=keys))
         self.show([Piece(f" {tone.glyph} ", self.look.tone(tone)), Piece(sentence, self.look.text)])
 
     def _say(self, tone: Tone, text: str) -> None:

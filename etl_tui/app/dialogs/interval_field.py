@@ -19,6 +19,7 @@ from etl_core.rules.intervals import humanise_minutes, short_interval
 from etl_tui.app.look.theme import Look
 
 PRESET_CELLS = 5
+NARROW_CELLS = 4
 LONGEST_TEXT = 40
 
 
@@ -61,8 +62,13 @@ class Presets(Widget, can_focus=True):
                 label = f"<{label}>"
             style = marked if is_marked else look.dim
             segments.append(Segment(label, style))
-            segments.append(Segment(" " * (PRESET_CELLS - len(label)), look.text))
+            segments.append(Segment(" " * (self._cells - len(label)), look.text))
         return Strip(segments).adjust_cell_length(self.size.width, look.text)
+
+    @property
+    def _cells(self) -> int:
+        """Of one preset: closer together where there is no room."""
+        return PRESET_CELLS if self.size.width >= PRESET_CELLS * len(self._minutes) - 1 else NARROW_CELLS
 
     def on_focus(self) -> None:
         self.refresh()
@@ -71,7 +77,7 @@ class Presets(Widget, can_focus=True):
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        index = event.x // PRESET_CELLS
+        index = event.x // self._cells
         if index < len(self._minutes):
             self.post_message(self.Chosen(self._minutes[index]))
 

@@ -14,6 +14,7 @@ from etl_core.rules.intervals import short_interval
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, status_word, tone_of
 from etl_core.rules.others_waiting import others_text
+from etl_tui.app.commands.host import sentence_keys
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.cells import clean, cut, width_of
@@ -67,7 +68,8 @@ class JobHead(Vertical):
             self._sentence.show([Piece(f" {Tone.FAILED.glyph} not up to date: {self._trouble}", style)])
             return
         now = self._clock.now()
-        told = [job_sentence(self._job, now, health=self._health), others_text(self._job, self._others)]
+        sentence = job_sentence(self._job, now, health=self._health, keys=sentence_keys(self.app))
+        told = [sentence, others_text(self._job, self._others)]
         self._sentence.show([Piece(f" {clean(' · '.join(filter(None, told)))}", self._look.text)])
 
     def _title_of(self, job: JobRow, room: int) -> list[Piece]:

@@ -62,5 +62,7 @@ async def test_marks_outlive_refresh_sort_and_filter(drive: Drive, add_job: AddJ
         assert len(dashboard.grid.jobs) == 1
         await press("escape")
         await dashboard.until(lambda: len(dashboard.grid.jobs) == 5)
-        await press("g", "shift+down", "shift+down", "j")
+        await press("colon", *"mark-all charlie", "enter")
+        await dashboard.until(lambda: _marked(dashboard) == ["acme/charlie"])
+        await press("escape", "g", "shift+down", "shift+down", "j")
         await dashboard.until(lambda: len(_marked(dashboard)) == 3)
