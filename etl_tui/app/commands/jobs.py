@@ -99,7 +99,6 @@ COMMANDS: Final = (
         ("u",),
         hint="undo",
         changes=True,
-        places=(JOBS, JOB),
     ),
     _command(
         "pause",

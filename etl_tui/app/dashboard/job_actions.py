@@ -24,6 +24,7 @@ from etl_tui.app.actions.bulk_dialog import BulkDialog
 from etl_tui.app.actions.bulk_run import BulkRun
 from etl_tui.app.actions.questions import ask_hold, ask_snooze, ask_streams, read_hold, read_streams
 from etl_tui.app.commands.host import CommandScreen
+from etl_tui.app.commands.registry import command_of
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dialogs.bulk_settings_dialog import BulkSettingsDialog
@@ -247,10 +248,15 @@ class JobActions:
         if text in ("is on", "is cleared"):
             after = await self._source.ask(lambda conn: control.read_job(conn, job.id))
             parts[0] += f", {why(after, self.health, self._clock.now()).text}"
-        if action.undo is not None:
+        if action.undo is not None and self._can_undo:
             self._undoable = action, [job]
             parts.append(f"{self._look.glyphs.key(self._screen.commands.key_of('undo'))} undoes it")
         self._message.confirm("; ".join(parts))
+
+    @property
+    def _can_undo(self) -> bool:
+        undo = command_of("undo")
+        return undo is not None and undo.works_at(self._screen.place)
 
     def _ask_for_many(self, action: Action, jobs: Sequence[JobRow]) -> None:
         app = self._screen.commands

@@ -74,9 +74,6 @@ class JobScreen(TabbedScreen):
 
         self.app.push_screen(RunDialog(self.desk), started)
 
-    def action_undo(self) -> None:
-        self._actions.undo()
-
     def action_cancel(self) -> None:
         self._actions.cancel([self.desk.job])
 
