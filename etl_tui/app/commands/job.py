@@ -46,19 +46,6 @@ COMMANDS: Final = (
     _both("tab-before", "The tab before", "beside(-1)", ("left_square_bracket",)),
     _both("tab-next", "The next tab", "beside(1)", ("right_square_bracket",)),
     _checkpoint(
-        "pane", "To the other part: tree, versions, difference", "tab('pane')", ("tab",), hint="pane"
-    ),
-    _checkpoint("diff", "The difference in raw lines, and back", "tab('diff')", ("d",), hint="diff"),
-    _checkpoint(
-        "edit-checkpoint", "Edits the checkpoint here", "tab('edit')", ("e",), hint="edit", changes=True
-    ),
-    _checkpoint(
-        "edit-outside", "Edits the checkpoint in $EDITOR", "tab('edit_outside')", ("E",), changes=True
-    ),
-    _checkpoint(
-        "rewind", "Rewinds to a version or a time", "tab('rewind')", ("w",), hint="rewind", changes=True
-    ),
-    _checkpoint(
         "drop-resume",
         "Drops the resume part and keeps the bookmark: for a bad cursor",
         "tab('drop_resume')",
@@ -67,18 +54,31 @@ COMMANDS: Final = (
         changes=True,
     ),
     _checkpoint(
-        "clear-checkpoint",
-        "Clears the checkpoint: everything is read again",
-        "tab('clear_checkpoint')",
-        ("X",),
-        changes=True,
+        "rewind", "Rewinds to a version or a time", "tab('rewind')", ("w",), hint="rewind", changes=True
     ),
+    _checkpoint(
+        "edit-checkpoint", "Edits the checkpoint here", "tab('edit')", ("e",), hint="edit", changes=True
+    ),
+    _checkpoint("diff", "The difference in raw lines, and back", "tab('diff')", ("d",), hint="diff"),
     _checkpoint(
         "undo-repair",
         "Rewinds to before the last change by a person",
         "tab('undo')",
         ("u",),
         hint="undo",
+        changes=True,
+    ),
+    _checkpoint(
+        "pane", "To the other part: tree, versions, difference", "tab('pane')", ("tab",), hint="pane"
+    ),
+    _checkpoint(
+        "edit-outside", "Edits the checkpoint in $EDITOR", "tab('edit_outside')", ("E",), changes=True
+    ),
+    _checkpoint(
+        "clear-checkpoint",
+        "Clears the checkpoint: everything is read again",
+        "tab('clear_checkpoint')",
+        ("X",),
         changes=True,
     ),
     _checkpoint("mark-version", "Marks a version: others are compared with it", "tab('mark')", ("space",)),
@@ -116,6 +116,14 @@ COMMANDS: Final = (
     ),
     _rejects(
         "replay-all", "Loads all of them again", "tab('replay_all')", ("P",), hint="replay all", changes=True
+    ),
+    _rejects(
+        "correct-reject",
+        "Corrects the record and loads it again",
+        "tab('correct')",
+        ("e",),
+        hint="correct",
+        changes=True,
     ),
     _rejects("drop-reject", "Drops the record for good", "tab('drop')", ("d",), hint="drop", changes=True),
     _rejects("drop-rejects", "Drops all of them for good", "tab('drop_all')", ("D",), changes=True),

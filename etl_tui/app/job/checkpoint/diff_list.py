@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from rich.style import Style
@@ -18,6 +18,8 @@ from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 MOST_LINES = 20_000
+MOST_UNHEADED = 3
+"""Of so many partitions of a stream its name is told once, above them."""
 _SIGNS = {Change.NEW: "+", Change.CHANGED: "~", Change.GONE: "-"}
 _TONES = {"+": Tone.READY, "~": Tone.WAITING, "-": Tone.FAILED}
 
@@ -70,10 +72,15 @@ def diff_title(found: VersionDiff) -> str:
 
 def diff_lines(difference: DocumentDiff) -> list[DiffLine]:
     """A line for each partition; of a document of another form for each value."""
-    lines = [
-        DiffLine(_SIGNS[change.change], place_title(change.place), summary(change))
-        for change in difference.partitions
-    ]
+    lines: list[DiffLine] = []
+    for stream, changes in groupby(difference.partitions, key=lambda change: change.place.stream):
+        of_stream = list(changes)
+        heads = len(of_stream) >= MOST_UNHEADED
+        if heads:
+            lines.append(DiffLine(" ", stream, f"{len(of_stream):,} partitions"))
+        for change in of_stream:
+            name = change.place.partition if heads else place_title(change.place)
+            lines.append(DiffLine(_SIGNS[change.change], name, summary(change)))
     for value in difference.other_values():
         told = value_text(value.after)
         if value.change is Change.CHANGED:

@@ -1,4 +1,4 @@
-"""A checkpoint, or a part of it, to edit as JSON: checked as one types, with the path of each error."""
+"""A checkpoint, a part of it, or a record to edit as JSON: checked as one types, each error with its path."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class EditDialog(Dialog[str | None]):
         *,
         line: int = 0,
         told: str = "",
+        going_on: str = "what will happen",
     ) -> None:
         super().__init__(look)
         self._title = title
@@ -54,13 +55,14 @@ class EditDialog(Dialog[str | None]):
         self._check = check
         self._line = line
         self._told = told
+        self._going_on = going_on
         self._problems: Sequence[Problem] = ()
 
     def compose(self) -> ComposeResult:
         show = self.look.glyphs.show
         frame = Vertical(classes="frame")
         frame.border_title = show(clean(self._title)).replace("[", r"\[")
-        frame.border_subtitle = show("^s what will happen · esc leave it")
+        frame.border_subtitle = show(f"^s {self._going_on} · esc leave it")
         with frame:
             yield TextArea(
                 self._text, theme="css", soft_wrap=False, show_line_numbers=True, tab_behavior="indent"

@@ -1,14 +1,17 @@
-"""What the keys of the Rejects tab do: replay one or all, drop one or all with a reason."""
+"""What the keys of the Rejects tab do: correct one, replay one or all, drop one or all with a reason."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from etl_core.control.rejects import drop_rejects, replay_rejects
+from etl_core.control.checkpoints import Problem
+from etl_core.control.rejects import correct_reject, drop_rejects, parse_record, replay_rejects
 from etl_core.errors import EtlError
 from etl_core.models.reject import ReplaySelection
 from etl_tui.app.dialogs.prompt_dialog import PromptDialog
+from etl_tui.app.job.checkpoint.editor import EditDialog
 from etl_tui.app.job.desk import Desk
 
 if TYPE_CHECKING:
@@ -29,6 +32,33 @@ class Mending:
     def replay_all(self) -> None:
         self._replay(ReplaySelection(all=True))
 
+    def correct(self) -> None:
+        """Edits the record, and replays it as it is then."""
+        reject = self._tab.shown
+        if reject is None:
+            return
+        payload = reject.payload
+        text = payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
+
+        def answered(corrected: str | None) -> None:
+            async def correct() -> None:
+                await self._desk.act(
+                    lambda conn, actor: correct_reject(conn, reject.id, corrected or "", actor)
+                )
+                self._tab.begin_loading()
+                await self._start(ReplaySelection(ids=[reject.id]))
+
+            if corrected is not None:
+                self._attempt(correct)
+
+        title = f"reject {reject.id} of {reject.stream} · {self._desk.name}"
+        self._tab.app.push_screen(
+            EditDialog(
+                self._desk.look, title, text, check_record, told=reject.reason, going_on="correct and replay"
+            ),
+            answered,
+        )
+
     def drop_one(self) -> None:
         if row := self._tab.current:
             self._drop([row.id], "Drop the record")
@@ -37,14 +67,14 @@ class Mending:
         self._drop(None, f"Drop all {self._tab.count:,} rejects")
 
     def _replay(self, selection: ReplaySelection) -> None:
+        self._attempt(lambda: self._start(selection))
+
+    async def _start(self, selection: ReplaySelection) -> None:
         job_id = self._desk.job.id
-
-        async def replay() -> None:
-            started = await self._desk.act(lambda conn, actor: replay_rejects(conn, job_id, selection, actor))
-            kept = f"; {started.kept:,} are no records and stay" if started.kept else ""
-            self._desk.message.confirm(f"run {started.run.id} replays {started.records:,} records{kept}")
-
-        self._attempt(replay)
+        started = await self._desk.act(lambda conn, actor: replay_rejects(conn, job_id, selection, actor))
+        kept = f"; {started.kept:,} are no records and stay" if started.kept else ""
+        records = "1 record" if started.records == 1 else f"{started.records:,} records"
+        self._desk.message.confirm(f"run {started.run.id} replays {records}{kept}")
 
     def _drop(self, ids: list[int] | None, title: str) -> None:
         job_id = self._desk.job.id
@@ -54,7 +84,9 @@ class Mending:
                 gone = await self._desk.act(
                     lambda conn, actor: drop_rejects(conn, job_id, actor, ids=ids, reason=reason or "")
                 )
-                self._desk.message.confirm(f"{len(gone):,} rejects are gone for good")
+                self._desk.message.confirm(
+                    f"{'1 reject is' if len(gone) == 1 else f'{len(gone):,} rejects are'} gone for good"
+                )
                 self._tab.begin_loading()
 
             if reason is not None:
@@ -81,6 +113,15 @@ class Mending:
                 self._desk.message.refuse(f"unexpected {type(defect).__name__}: {defect}")
 
         self._tab.run_worker(attempt(), group="mend")
+
+
+def check_record(text: str) -> list[Problem]:
+    """What is wrong with a record that somebody types."""
+    try:
+        parse_record(text)
+    except EtlError as refusal:
+        return [Problem("", str(refusal))]
+    return []
 
 
 def _reason(text: str) -> str:

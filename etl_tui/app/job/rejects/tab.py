@@ -176,6 +176,9 @@ class RejectsTab(JobTab):
     def action_replay_all(self) -> None:
         self._mending.replay_all()
 
+    def action_correct(self) -> None:
+        self._mending.correct()
+
     def action_drop(self) -> None:
         self._mending.drop_one()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from textual.widgets import TextArea
 
 from tests.etl_tui.app.conftest import AddJob
 from tests.etl_tui.app.job.conftest import OpenJob
@@ -100,12 +101,20 @@ async def test_rejects_are_shown_replayed_and_dropped_with_a_reason(
         await job.press("d")
         await job.until(lambda: "Drop the record · acme/github" in job.everything())
         await job.press("enter", *"torn", "enter")
-        await job.until(lambda: "1 rejects are gone for good" in job.line("message"))
+        await job.until(lambda: "1 reject is gone for good" in job.line("message"))
         await job.until(lambda: "REJECTS  2" in job.line("rejects-title"))
+        await job.press("e")
+        await job.until(lambda: "correct and replay" in job.everything())
+        job.dashboard.app.screen.query_one(TextArea).text = '{"id": 2, "name": "mended"}'
+        await job.press("ctrl+s")
+        await job.until(lambda: "replays 1 record" in job.line("message"))
+        await db.execute("DELETE FROM job_runs")
+        await db.execute("UPDATE etl_jobs SET status = 'READY' WHERE id = $1", job_id)
+        await job.until(lambda: "● READY" in job.line("job-name"))
         await job.press("P")
         await job.until(lambda: "replays 2 records" in job.line("message"))
         assert "\x1b" not in job.everything()
         await job.press("6")
-        await job.until(lambda: len(job.list("events")) == 2)
+        await job.until(lambda: len(job.list("events")) == 4)
         assert "ana" in job.list("events")[0]
-        assert "torn" in job.list("events")[1]
+        assert "torn" in job.list("events")[3]
