@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -66,6 +66,13 @@ class Palette(Dialog[str]):
     def _choose(self) -> None:
         if chosen := self._choices.chosen:
             self.dismiss(chosen.name)
+
+    def on_key(self, event: events.Key) -> None:
+        # Typed before the line had the focus.
+        if event.is_printable and event.character:
+            query = self.query_one(Input)
+            query.value += event.character
+            query.cursor_position = len(query.value)
 
     def action_move(self, rows: int) -> None:
         self._choices.move(rows)

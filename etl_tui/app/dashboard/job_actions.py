@@ -221,6 +221,8 @@ class JobActions:
             self._ask_for_many(action, jobs)
         elif jobs:
             self._do_one(action, jobs[0])
+        else:
+            self._message.refuse("there is no job to do it to")
 
     def _do_one(self, action: Action, job: JobRow) -> None:
         if refusal := action.why_not(job):

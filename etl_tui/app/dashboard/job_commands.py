@@ -34,10 +34,14 @@ class JobCommands(CommandScreen):
 
     @property
     def meant(self) -> list[JobRow]:
-        """The jobs that an action is for: those that are marked, else the one under the cursor."""
+        """The jobs that an action is for: those that are marked, else what is under the cursor, which may be
+        a group."""
         if marks := self._marks.ids:
             return [job for job in self._jobs.values() if job.id in marks]
-        return [job] if (job := self._grid.selected) else []
+        line = self._grid.selected_line
+        if isinstance(line, Group):
+            return list(line.jobs)
+        return [line] if line else []
 
     def why_not(self, command: Command) -> str | None:
         """As the marked jobs, or the selected one, have it."""
@@ -112,16 +116,16 @@ class JobCommands(CommandScreen):
     # Marks
 
     def action_mark(self) -> None:
-        if job := self._grid.selected:
-            self._marks.end_range()
-            self._marks.toggle(job.id)
-            self._grid.move(1)
-            self.show_marks()
-        elif isinstance(group := self._grid.selected_line, Group):
-            self._marks.end_range()
-            self._marks.add([job.id for job in group.jobs])
-            self._grid.move(1)
-            self.show_marks()
+        line = self._grid.selected_line
+        if line is None:
+            return
+        self._marks.end_range()
+        if isinstance(line, Group):
+            self._marks.toggle_all([job.id for job in line.jobs])
+        else:
+            self._marks.toggle(line.id)
+        self._grid.move(1)
+        self.show_marks()
 
     def action_mark_range(self) -> None:
         if self._marks.is_drawing:

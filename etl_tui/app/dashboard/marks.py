@@ -33,6 +33,13 @@ class Marks:
         """Marks a job, or takes its mark away."""
         self._kept ^= {job_id}
 
+    def toggle_all(self, job_ids: Sequence[int]) -> None:
+        """Marks jobs; takes their marks away where all of them are marked."""
+        if self._kept.issuperset(job_ids):
+            self._kept.difference_update(job_ids)
+        else:
+            self._kept.update(job_ids)
+
     def add(self, job_ids: Sequence[int]) -> None:
         self._kept.update(job_ids)
 

@@ -117,6 +117,21 @@ async def test_production_asks_for_the_context_s_name(
         await dashboard.until(lambda: "Run now: 4 done" in dashboard.screen_text())
 
 
+async def test_a_group_is_all_its_jobs(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:
+    await add_job("github")
+    await add_job("jira")
+    await add_job("quay", tenant="globex")
+    async with drive() as dashboard:
+        await dashboard.until(lambda: len(dashboard.grid.jobs) == 3)
+        await dashboard.pilot.press("b", "g", "space")
+        await dashboard.until(lambda: "2 marked" in dashboard.line("hints"))
+        await dashboard.pilot.press("escape", "g", "o")  # without a mark, too
+        await dashboard.until(lambda: "Switch off · 2 jobs" in dashboard.screen_text())
+        await dashboard.pilot.press("y")
+        await dashboard.until(lambda: "Switch off: 2 done" in dashboard.screen_text())
+        assert await db.fetchval("SELECT array_agg(job_name::text) FROM etl_jobs WHERE active") == ["quay"]
+
+
 async def test_esc_stops_the_rest(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:
     for name in JOBS:
         await add_job(name)

@@ -23,7 +23,9 @@ def test_a_range_adds_to_what_is_marked_and_can_be_dropped() -> None:
     assert marks.ids == {20, 30, 40, 50}
     marks.keep_only({30, 60})
     assert marks.ids == {30}
-    marks.clear()
+    marks.toggle_all([30, 40])
+    assert marks.ids == {30, 40}
+    marks.toggle_all([30, 40])
     assert not marks.ids
 
 
