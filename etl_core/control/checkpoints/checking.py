@@ -16,6 +16,7 @@ from etl_core.connector import (
     VersionedCheckpoint,
 )
 from etl_core.connectors_registry import find_connector
+from etl_core.control.checkpoints.collector import without_collector
 from etl_core.errors import InvalidInput, SourceError
 from etl_core.models.checkpoint import CurrentCheckpoint
 from etl_core.rules.checkpoints.diff import DocumentDiff, diff
@@ -58,13 +59,15 @@ def check_text(current: CurrentCheckpoint, text: str) -> list[Problem]:
     Fast enough for each pause in typing: only partitions that differ from `current` are looked at.
     """
     try:
-        document = from_json(parse(text))
+        with without_collector():
+            document = from_json(parse(text))
+            change = diff(current.document, document)
     except BadJson as error:
         at = _PLACE.match(str(error))
         return [Problem("", str(error), int(at[1]), int(at[2]))] if at else [Problem("", str(error))]
     except ValueError as error:
         return [Problem("", str(error))]
-    return check_change(current.integration_type, current.document, document)
+    return check_difference(current.integration_type, change)
 
 
 def check_change(integration_type: str | None, before: Document, after: Document) -> list[Problem]:

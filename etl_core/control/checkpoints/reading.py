@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from etl_core.control.checkpoints.checking import newer_places
+from etl_core.control.checkpoints.collector import without_collector
 from etl_core.errors import InvalidInput, NotFound
 from etl_core.models.checkpoint import CheckpointVersion, CurrentCheckpoint, VersionDiff
-from etl_core.rules.checkpoints.diff import diff
+from etl_core.rules.checkpoints.diff import DocumentDiff, diff
 from etl_core.rules.checkpoints.document import EMPTY, Document, Place, from_stored
 from etl_core.rules.checkpoints.exact_json import BadJson, parse_stored
 from etl_core.rules.checkpoints.history import Gap, HistoryRow, rebuild, roll
@@ -37,10 +38,10 @@ async def read_checkpoint(conn: Connection, job_id: int) -> CurrentCheckpoint:
     document, newer = EMPTY, frozenset[Place]()
     unreadable = None
     try:
-        value = parse_stored(text)
-        # Rows without values, cleared by hand, leave a document that says so.
-        document = from_stored({"streams": value} if row["streams"] is not None else value)
-        newer = newer_places(row["integration_type"], document)
+        with without_collector():
+            value = parse_stored(text)
+            document = from_stored({"streams": value} if row["streams"] is not None else value)
+            newer = newer_places(row["integration_type"], document)
     except BadJson as error:
         unreadable = str(error)
     size = len(text.encode()) if text else 0
@@ -79,11 +80,12 @@ async def read_version(conn: Connection, job_id: int, version: int) -> Document:
     """
     if version == 0:
         return EMPTY
-    rows = [_history_row(row) async for row in _chain(conn, job_id, version)]
+    rows = [row async for row in _chain(conn, job_id, version)]
     if not rows:
         raise await _no_version(conn, job_id, version)
     try:
-        return rebuild(rows)
+        with without_collector():
+            return rebuild([_history_row(row) for row in rows])
     except Gap:
         raise await _no_version(conn, job_id, version) from None
 
@@ -127,7 +129,7 @@ async def diff_versions(
             after_version=None if moving else current.version,
             before=document,
             after=current.document,
-            difference=diff(document, current.document),
+            difference=_diff(document, current.document),
         )
     old = max(after - 1, 0) if before is None else before
     first, second = await _two_versions(conn, job_id, old, after)
@@ -137,21 +139,28 @@ async def diff_versions(
         after_version=after,
         before=first,
         after=second,
-        difference=diff(first, second),
+        difference=_diff(first, second),
     )
+
+
+def _diff(before: Document, after: Document) -> DocumentDiff:
+    with without_collector():
+        return diff(before, after)
 
 
 async def _two_versions(conn: Connection, job_id: int, one: int, other: int) -> tuple[Document, Document]:
     if other != one + 1 or one == 0:
         return await read_version(conn, job_id, one), await read_version(conn, job_id, other)
-    rows = [_history_row(row) async for row in _chain(conn, job_id, other)]
+    rows = [row async for row in _chain(conn, job_id, other)]
     if len(rows) < 2:  # the later one is whole by itself
         return await read_version(conn, job_id, one), await read_version(conn, job_id, other)
     try:
-        first = rebuild(rows[:-1])
+        with without_collector():
+            history = [_history_row(row) for row in rows]
+            first = rebuild(history[:-1])
+            return first, roll(first, history[-1].changes)
     except Gap:
         raise await _no_version(conn, job_id, one) from None
-    return first, roll(first, rows[-1].changes)
 
 
 def _chain(conn: Connection, job_id: int, version: int) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 
 from etl_core.control.audit import Actor, record_event
 from etl_core.control.checkpoints.checking import can_check, check_difference, newer_places, told
+from etl_core.control.checkpoints.collector import without_collector
 from etl_core.control.checkpoints.reading import (
     LARGE,
     list_versions,
@@ -22,7 +23,7 @@ from etl_core.errors import Conflict, InvalidInput, NotFound
 from etl_core.models.checkpoint import CurrentCheckpoint, RepairDone, RepairPlan
 from etl_core.rules.checkpoints.consequences import PastRun, consequences, key_less_warning
 from etl_core.rules.checkpoints.diff import Change, DocumentDiff, diff
-from etl_core.rules.checkpoints.document import EMPTY, Document, from_json
+from etl_core.rules.checkpoints.document import EMPTY, BadForm, Document, from_json
 from etl_core.rules.checkpoints.exact_json import BadJson, dump, parse, refuse_unstorable
 from etl_core.rules.checkpoints.paths import ValuePath, place_text
 from etl_core.rules.checkpoints.repairs import (
@@ -47,6 +48,7 @@ _settle = load("settle")
 
 RUNS_LOOKED_AT = 200
 """Past runs that say how much will be read again."""
+_LOOKED_AT_WHEN_BACK = 200
 _MOST_IN_AUDIT = 20
 _MOST_AUDIT_BYTES = 16_384
 _ACTIONS = {
@@ -66,7 +68,8 @@ def parse_document(text: str) -> Document:
         InvalidInput: it is no JSON (with line and column), cannot be stored, or has another form.
     """
     try:
-        return from_json(parse(text))
+        with without_collector():
+            return from_json(parse(text))
     except BadJson as error:
         raise InvalidInput(f"the document cannot be taken: {error}") from None
     except ValueError as error:
@@ -141,24 +144,21 @@ async def _plan(
     if isinstance(repair, Clear) and current.document.is_empty and current.raw is None:
         raise Conflict(f"{name} has no checkpoint: its next run reads everything anyway")
     back = await _go_back(conn, current, repair) if isinstance(repair, Rewind) else _Back(None, EMPTY, None)
+    runs = await _past_runs(conn, current.job_id)
     try:
-        after = outcome(current.document, repair, back.document)
+        with without_collector():
+            after = outcome(current.document, repair, back.document)
+            difference = diff(current.document, after)
+            effects = consequences(
+                current.document, after, difference, now=current.now, runs=runs, since=back.at
+            )
+            warnings = _check(current, repair, after, difference)
     except NoSuchPlace as error:
         raise NotFound(f"{name}: {error}") from None
     except CannotRepair as error:
         raise Conflict(f"{name}: {error}") from None
-    except ValueError as error:
+    except BadForm as error:
         raise InvalidInput(f"{name}: {error}") from None
-    difference = diff(current.document, after)
-    effects = consequences(
-        current.document,
-        after,
-        difference,
-        now=current.now,
-        runs=await _past_runs(conn, current.job_id),
-        since=back.at,
-    )
-    warnings = _check(current, repair, after, difference)
     keyless = [row["stream"] async for row in _checkpoints.list_keyless_streams(conn, job_id=current.job_id)]
     appended = key_less_warning(effects, keyless)
     return RepairPlan(
@@ -204,15 +204,9 @@ def _check(
         warnings.append(f"the document is {size / LARGE:.1f} MiB: every version and every look costs as much")
     if isinstance(repair, (Clear, DropResume)):
         return warnings
-    problems = check_difference(current.integration_type, difference)
     if isinstance(repair, Rewind):
-        # It was true once: the worker upgrades what it can.
-        newer = newer_places(current.integration_type, after)
-        if newer:
-            warnings.append(f"{place_text(min(newer))}: of a newer form: only a newer worker reads it")
-        elif problems:
-            warnings.append(f"its connector may refuse it now: {told(problems[:3])}")
-        return warnings
+        return [*warnings, *_odd_when_back(current.integration_type, after, difference)]
+    problems = check_difference(current.integration_type, difference)
     if problems:
         raise InvalidInput(f"{current.job_name}: {told(problems)}")
     if not can_check(current.integration_type) and not after.is_empty:
@@ -223,6 +217,16 @@ def _check(
             else "the job has no integration: nobody knows what its values must look like"
         )
     return warnings
+
+
+def _odd_when_back(integration_type: str | None, after: Document, difference: DocumentDiff) -> list[str]:
+    """It was right once, and the worker upgrades what it can: a look at some of it is enough."""
+    newer = newer_places(integration_type, after)
+    if newer:
+        return [f"{place_text(min(newer))}: of a newer form: only a newer worker reads it"]
+    some = DocumentDiff(difference.partitions[:_LOOKED_AT_WHEN_BACK])
+    problems = check_difference(integration_type, some)
+    return [f"its connector may refuse it now: {told(problems[:3])}"] if problems else []
 
 
 async def _past_runs(conn: Connection, job_id: int) -> list[PastRun]:

@@ -132,16 +132,17 @@ def effect_of(change: PartitionChange) -> tuple[Effect, datetime | None] | None:
         return Effect.EVERYTHING, None
     moment = moment_of(after.bookmark)
     if change.bookmark is not None and after.bookmark is not None:
-        return _effect_of_bookmark(change.before and change.before.bookmark, after.bookmark), moment
+        old = change.before and change.before.bookmark
+        return _effect_of_bookmark(old, after.bookmark, moment), moment
     if change.bookmark is None and change.resume is None:
         return None
     return (Effect.WALK_AGAIN if after.resume is None else Effect.MID_WALK), moment
 
 
-def _effect_of_bookmark(old: Json, new: Json) -> Effect:
+def _effect_of_bookmark(old: Json, new: Json, will_be: datetime | None) -> Effect:
     if old is None:
         return Effect.SKIPS
-    was, will_be = moment_of(old), moment_of(new)
+    was = moment_of(old)
     if was is not None and will_be is not None and was != will_be:
         return Effect.AGAIN if will_be < was else Effect.SKIPS
     return {-1: Effect.AGAIN, 1: Effect.SKIPS}.get(_direction(old, new), Effect.ELSEWHERE)

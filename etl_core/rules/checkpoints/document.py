@@ -166,8 +166,8 @@ def partition_from_json(value: Json, where: str) -> PartitionValue:
     """
     if not isinstance(value, dict):
         raise BadForm(f"{where}: expected an object with bookmark and resume, got {kind_of(value)}")
-    unknown = sorted(value.keys() - FIELDS)
-    if unknown:
+    if not value.keys() <= FIELDS:
+        unknown = sorted(value.keys() - FIELDS)
         raise BadForm(f"{where}: {unknown[0]!a}: unknown field; a partition has bookmark and resume")
     version = value.get(SCHEMA_VERSION, FIRST_SCHEMA_VERSION)
     if type(version) is not int or not 1 <= version <= _MOST_SCHEMA_VERSION:

@@ -12,13 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from etl_core.rules.checkpoints.document import (
+    BOOKMARK,
     EMPTY,
+    FIRST_SCHEMA_VERSION,
+    RESUME,
+    SCHEMA_VERSION,
     Document,
     PartitionValue,
     Place,
     from_places,
     from_stored,
-    partition_from_json,
 )
 from etl_core.rules.checkpoints.exact_json import Json
 
@@ -93,10 +96,8 @@ def _apply(values: dict[Place, PartitionValue], other: Json, changes: Changes) -
         if change.get("gone") is True:
             values.pop(place, None)
         else:
-            fields = {
-                name: change[name] for name in ("bookmark", "resume", "schema_version") if name in change
-            }
-            values[place] = partition_from_json(fields, "")
+            version = change.get(SCHEMA_VERSION, FIRST_SCHEMA_VERSION)
+            values[place] = PartitionValue(change.get(BOOKMARK), change.get(RESUME), version)
     return other
 
 

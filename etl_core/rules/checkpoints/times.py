@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from etl_core.rules.checkpoints.exact_json import Json
 
@@ -17,7 +17,7 @@ _ASIDE = re.compile(r"(^|_)(began|begun|started|rechecked|checked|expires)(_|$)"
 _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 """Of epoch seconds, milliseconds, microseconds, nanoseconds."""
-_MOST_DEPTH = 8
+_MOST_DEPTH, _MOST_OF_LIST = 8, 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,36 +27,46 @@ def moment_of(value: Json) -> datetime | None:
     A time is a text that begins with an ISO date, or a number of epoch time under a name that tells of one
     (`updated`, `cursor`, `..._at`). Times of the walk itself (`began_at`, `rechecked_at`) do not count.
     """
-    return max(_moments(value, "cursor", 0), default=None)
+    return max(_moments(value, "cursor", 0, []), default=None)
 
 
 def as_moment(value: Json, name: str = "at") -> datetime | None:
     """The time that one value is, if it is one; aware, UTC where it names no zone."""
     if isinstance(value, str):
-        return _from_text(value)
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and _NAMED.search(name):
+        # Most texts are no dates: one look at a character tells.
+        return _from_text(value) if 10 <= len(value) <= 40 and value[4] == "-" else None
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and _tells_of_time(name):
         return _from_number(value)
     return None
 
 
-def _moments(value: Json, name: str, depth: int) -> Iterator[datetime]:
-    if depth > _MOST_DEPTH:
-        return
+@lru_cache(1_000)
+def _tells_of_time(name: str) -> bool:
+    return _NAMED.search(name.lower()) is not None
+
+
+@lru_cache(1_000)
+def _is_aside(name: str) -> bool:
+    return _ASIDE.search(name.lower()) is not None
+
+
+def _moments(value: Json, name: str, depth: int, found: list[datetime]) -> list[datetime]:
     if isinstance(value, dict):
         for inner_name, inner in value.items():
-            if not _ASIDE.search(inner_name.lower()):
-                yield from _moments(inner, inner_name.lower(), depth + 1)
+            if depth < _MOST_DEPTH and not _is_aside(inner_name):
+                _moments(inner, inner_name, depth + 1, found)
     elif isinstance(value, list):
-        for inner in value[:100]:
-            yield from _moments(inner, name, depth + 1)
+        for inner in value[:_MOST_OF_LIST] if depth < _MOST_DEPTH else ():
+            _moments(inner, name, depth + 1, found)
     else:
         moment = as_moment(value, name)
         if moment is not None:
-            yield moment
+            found.append(moment)
+    return found
 
 
 def _from_text(text: str) -> datetime | None:
-    if len(text) > 40 or not _ISO.fullmatch(text):
+    if not _ISO.fullmatch(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
