@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from etl_core.backfill import RangeKind
 from etl_core.connector import (
     SINGLE_PARTITION,
     ExtractContext,
@@ -23,6 +24,7 @@ from etl_core.connector import (
 from etl_core.errors import Permanent, SourceError, Transient
 from etl_core.stored_state import read_state
 from workers.connectors.github import checkpoint as models
+from workers.connectors.github import clock
 from workers.connectors.github.api import GitHub
 from workers.connectors.github.census import Census, take_census
 from workers.connectors.github.checking import look
@@ -53,6 +55,8 @@ class _Part:
     resume: type[BaseModel]
     along: tuple[str, ...] = ()
 
+
+_BACKFILLED = ("pull_requests", "issues", "deployments", "workflow_runs")
 
 _PARTS: Mapping[str, _Part] = {
     "pull_requests": _Part(
@@ -114,6 +118,8 @@ class GitHubConnector:
                 for start in [starts[name][at]]
                 if context.wants(name, start.repository.name)
             ]
+            if context.backfill is not None:
+                places = [each for each in places if each[0].bookmark is None]  # others came to their end
             for page in self._census_pages(census, context):
                 yield page
             async with aclosing(_walk_all(places)) as pages:
@@ -136,7 +142,15 @@ class GitHubConnector:
         name = start.repository.name
         at = ExtractContext(checkpoint={(stream, name): start.state})
         bookmark, resume = read_state(at, stream, name, part.bookmark, part.resume)
-        return Place(api, self.config, stream, start.repository, bookmark, resume)
+        span = None
+        if context.backfill is not None:
+            span = (clock.written(context.backfill.start_time), clock.written(context.backfill.end_time))
+        return Place(api, self.config, stream, start.repository, bookmark, resume, span)
+
+    def backfill_ranges(self) -> Mapping[str, RangeKind]:
+        """By update or creation; what belongs to pull requests and issues comes along. Commits go by their
+        graph, and releases are read as a whole in each run."""
+        return {name: "time" for name in _BACKFILLED if name in self._streams()}
 
     def _census_pages(self, census: Census, context: ExtractContext) -> list[Page]:
         """What a census did not see is gone, if it saw every owner: else it does not end."""

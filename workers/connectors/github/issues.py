@@ -51,10 +51,11 @@ class IssueWalk:
                     raise
                 since, cursor = reached, None
                 continue
-            issues = nodes_of(found)
+            met = nodes_of(found)
+            issues = [issue for issue in met if place.is_due(issue["updatedAt"])]
             if issues:
                 reached = max(issues[-1]["updatedAt"], reached or "")
-            cursor = next_cursor(found)
+            cursor = next_cursor(found) if len(issues) == len(met) else None
             family = await self._complete.of_issues(issues)
             if cursor is None:
                 break
@@ -73,6 +74,8 @@ class IssueWalk:
             yield end
 
     def _floor(self) -> str | None:
+        if self._place.span is not None:
+            return self._place.span[0]
         bookmark = self._place.bookmark
         if bookmark is None or not {*self._children} <= {*bookmark.children}:
             return None

@@ -26,6 +26,8 @@ NewestPlace = Place[NewestBookmark, NewestResume]
 
 def _floor(place: NewestPlace) -> str | None:
     """What was created before it is not read again; None: everything is read."""
+    if place.span is not None:
+        return place.span[0]
     if place.bookmark is None or place.bookmark.created_at is None:
         return None
     overlapped = clock.before(place.bookmark.created_at, timedelta(minutes=place.config.overlap_minutes))
@@ -65,6 +67,7 @@ class DeploymentWalk:
                 newest = nodes[0]["createdAt"]
             due = [node for node in nodes if floor is None or node["createdAt"] >= floor]
             cursor = next_cursor(found) if len(due) == len(nodes) else None
+            due = [node for node in due if place.is_due(node["createdAt"])]
             records = {place.stream: [{**node, "repository_id": place.repository.id} for node in due]}
             if cursor is None:
                 break
@@ -98,7 +101,7 @@ class WorkflowRunWalk:
         """Raises: Missing: the repository is not to be seen any more."""
         place, resume = self._place, self._place.resume
         floor = resume.floor if resume else _floor(place)
-        before = resume.before if resume else None
+        before = resume.before if resume else place.span and place.span[1]
         number = resume.page if resume else 1
         newest = resume.newest if resume else None
         while True:
@@ -106,8 +109,10 @@ class WorkflowRunWalk:
             if before is None and runs:
                 newest = runs[0]["created_at"]
             due = [run for run in runs if floor is None or run["created_at"] >= floor]
+            is_last = len(runs) < _MOST or len(due) < len(runs)
+            due = [run for run in due if place.is_due(run["created_at"])]
             records = {place.stream: [_lean(run, place.repository.id) for run in due]}
-            if len(runs) < _MOST or len(due) < len(runs):
+            if is_last:
                 break
             last = runs[-1]["created_at"]
             before, number = (before, number + 1) if last == before else (last, 1)

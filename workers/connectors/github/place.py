@@ -35,6 +35,12 @@ class Place(Generic[BookmarkT, ResumeT]):
     repository: Repository
     bookmark: BookmarkT | None
     resume: ResumeT | None
+    span: tuple[str, str] | None = None
+    """Of a backfill, as GitHub writes times: only what lies in it, the end not among it."""
+
+    def is_due(self, moment: str) -> bool:
+        """Whether a walk is about what has this time, as far as its end goes."""
+        return self.span is None or moment < self.span[1]
 
     @property
     def lane(self) -> str:

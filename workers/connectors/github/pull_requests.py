@@ -56,7 +56,7 @@ class PullRequestWalk:
             async for page in self._recheck(place.bookmark, resume):
                 yield page
             resume = None
-        is_first = self._floor() is None
+        is_first = self._floor() is None or place.span is not None
         began_at = resume.began_at if resume else clock.now()
         async for page in self._passes(resume, began_at):
             yield page
@@ -78,6 +78,8 @@ class PullRequestWalk:
 
     def _floor(self) -> str | None:
         """Where a walk from the newest on ends; None when it must read all."""
+        if self._place.span is not None:
+            return self._place.span[0]
         bookmark = self._place.bookmark
         if bookmark is None or not {*self._children} <= {*bookmark.children}:
             return None
@@ -102,6 +104,7 @@ class PullRequestWalk:
                     self._newest = pulls[0]["updatedAt"]
                 due = [pull for pull in pulls if floor is None or pull["updatedAt"] >= floor]
                 cursor = next_cursor(found) if len(due) == len(pulls) else None
+                due = [pull for pull in due if self._place.is_due(pull["updatedAt"])]
                 is_one_moment = is_one_moment and cursor is None
                 family = await self._complete.of_pull_requests(pull for pull in due if not _is_unread(pull))
                 rejects = [_reject(pull) for pull in due if _is_unread(pull)]
@@ -112,7 +115,8 @@ class PullRequestWalk:
                     yield self._place.in_walk(here, family.records, family.whole_of, rejects)
                 if cursor is None:
                     break
-            if is_one_moment:
+            # What is updated meanwhile leaves a backfill's range: nothing jumps ahead in it.
+            if is_one_moment or self._place.span is not None:
                 return
             floor = self._newest
 

@@ -79,13 +79,22 @@ class IssueWalk:
         *,
         listed: Sequence[Project],
         now: int,
+        span: tuple[int, int] | None = None,
     ) -> None:
-        """`listed`: the projects that the account may browse now. `now`: the site's time, epoch ms."""
+        """`listed`: the projects that the account may browse now. `now`: the site's time, epoch ms.
+
+        `span`: of a backfill, in epoch ms: only what was updated in it, the end not among it.
+        """
+        self._span = span
         self._client = client
         self._config = config
         self._bookmark = bookmark
         self._wanted = _wanted(config, listed)
         self._at = begin(config, bookmark, resume, self._wanted, now)
+        if span is not None and resume is None:
+            first = whole_second(span[0])
+            beginning = {"leg": "rows", "after": first, "cut": first, "census": False, "new": []}
+            self._at = self._at.model_copy(update=beginning)
         self._fields = SiteFields()
 
     async def pages(self) -> AsyncGenerator[Page]:
@@ -113,7 +122,7 @@ class IssueWalk:
             found = await self._client.search(
                 changed_since(
                     after,
-                    before=None if leg == "rows" else self._at.cut,
+                    before=self._until(leg),
                     projects=self._named(),
                 ),
                 ["updated", "project"] if only_ids else self._asked_fields(),
@@ -136,9 +145,14 @@ class IssueWalk:
             if not self._wanted or (leg == "new" and not self._at.new):
                 return Found((), None)
             return await self._ask(after, None)
-        if not self._is_picky:
+        if not self._is_picky and self._span is None:
             return found
         return Found([issue for issue in found.issues if self._is_wanted(issue)], found.following)
+
+    def _until(self, leg: Leg) -> int | None:
+        if leg != "rows":
+            return self._at.cut
+        return None if self._span is None else whole_second(self._span[1] + 999)
 
     @property
     def _is_picky(self) -> bool:
@@ -152,7 +166,14 @@ class IssueWalk:
         return named if len(named) <= MOST_NAMED else None
 
     def _is_wanted(self, issue: JsonObject) -> bool:
-        """Where a query names no projects; also of an issue that has moved and is late in the index."""
+        """Where a query names no projects, or no range to the millisecond.
+
+        Also of an issue that has moved and is late in the index.
+        """
+        if self._span is not None:  # the index rounds to seconds
+            updated = epoch_ms(updated_of(issue))
+            if updated is not None and not self._span[0] <= updated < self._span[1]:
+                return False
         fields = issue.get("fields")
         project = fields.get("project") if isinstance(fields, Mapping) else None
         found = project.get("id") if isinstance(project, Mapping) else None
@@ -202,6 +223,9 @@ class IssueWalk:
 
     async def _last_page(self) -> Page:
         """Once all is loaded: where the next run begins, and of which projects the census may judge."""
+        if self._span is not None:
+            done = Bookmark(updated=self._span[1], projects=[], streams=self._config.children, runs=0)
+            return Page(LANE, {}, [self._fragment(done, None)])
         there = _wanted(self._config, await self._client.projects())
         steady = [id_ for id_ in self._at.projects if id_ in there]
         covered: list[int] = []

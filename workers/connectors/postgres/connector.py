@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import lru_cache
@@ -11,9 +11,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from etl_core.backfill import ANY_STREAM, RangeKind
 from etl_core.connector import (
     SINGLE_PARTITION,
     TRIAL_OPTION,
+    Backfill,
     ExtractContext,
     Finding,
     Page,
@@ -22,11 +24,11 @@ from etl_core.connector import (
     Stream,
     Verbatim,
 )
-from etl_core.errors import RateLimited, SourceError, Transient, Unauthorised
+from etl_core.errors import Permanent, RateLimited, SourceError, Transient, Unauthorised
 from etl_core.stored_state import read_state
 from workers.connectors.postgres.catalog import ask_identity
 from workers.connectors.postgres.checkpoint import Bookmark, Resume
-from workers.connectors.postgres.config import PostgresConfig
+from workers.connectors.postgres.config import XMIN, PostgresConfig
 from workers.connectors.postgres.finding_sources import find_sources
 from workers.connectors.postgres.findings import look
 from workers.connectors.postgres.session import Session, open_session
@@ -70,6 +72,8 @@ class PostgresConnector:
         wanted = [
             each for each in self._sources if context.wants(each.stream) and each.stream not in self._done
         ]
+        if context.backfill is not None:
+            wanted = _with_ranges(wanted, context.backfill)
         total = self._expected(wanted, context)
         trial = context.options.get(TRIAL_OPTION, {})
         if "stream" in trial:
@@ -89,6 +93,8 @@ class PostgresConnector:
     def _expected(self, wanted: Sequence[Source | Unreadable], context: ExtractContext) -> int | None:
         """Rows of what is read as a whole; None where the server does not estimate one of them."""
         about = []
+        if context.backfill is not None:
+            return None
         for source in wanted:
             if isinstance(source, Source):
                 state = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
@@ -102,6 +108,8 @@ class PostgresConnector:
         """Those of one stream; if it alone cannot be read, a page that says so: the others are read all the
         same."""
         bookmark, resume = read_state(context, source.stream, SINGLE_PARTITION, Bookmark, Resume)
+        if context.backfill is not None and bookmark is not None:
+            return  # it has come to its end before
         walk = Walk(
             session,
             self.config,
@@ -110,6 +118,7 @@ class PostgresConnector:
             resume,
             server=self._server,
             most_rows=most,
+            backfill=context.backfill,
         )
         try:
             async with aclosing(walk.pages()) as pages:
@@ -124,6 +133,11 @@ class PostgresConnector:
             yield _failed(source.stream, error)
             await session.end()
 
+    def backfill_ranges(self) -> Mapping[str, RangeKind]:
+        """By the first cursor column, in its own values; which streams there are the server knows."""
+        read = (*self.config.tables, *self.config.queries)
+        return {ANY_STREAM: "key"} if any(each.cursor and XMIN not in each.cursor for each in read) else {}
+
     def transform(self, stream: Stream, record: Record) -> Record:
         row = dict(record)
         for name in _written_by_postgresql(stream):
@@ -136,6 +150,19 @@ class PostgresConnector:
 @lru_cache(maxsize=256)
 def _written_by_postgresql(stream: Stream) -> tuple[str, ...]:
     return tuple(column.name for column in stream.columns if column.type in VERBATIM)
+
+
+def _with_ranges(sources: Sequence[Source | Unreadable], backfill: Backfill) -> list[Source | Unreadable]:
+    """Those that a range can be read of.
+
+    Raises:
+        Permanent: one that was asked for has no cursor column.
+    """
+    found = [each for each in sources if isinstance(each, Unreadable) or (each.cursor and not each.by_xmin)]
+    for each in sources:
+        if backfill.streams is not None and each not in found:
+            raise Permanent(f"{each.stream} has no cursor column that a range could be taken of")
+    return found
 
 
 def _failed(stream: str, error: SourceError) -> Page:

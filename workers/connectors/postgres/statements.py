@@ -95,8 +95,12 @@ def walk(
     after: Sequence[str | None] | None,
     since: Sequence[str] | None,
     until: Sequence[str | None] | None = None,
+    *,
+    below: str | None = None,
 ) -> Statement:
     """Rows of a leg, in its order, behind the row `after` up to `until`; of `rows` from `since` on.
+
+    `below`: those alone whose first cursor is less.
 
     `since` of xmin is the bookmark and the number of transactions from it to the snapshot. A row is its
     columns (of `keys`: its key), and then its place as text.
@@ -110,6 +114,8 @@ def walk(
         conditions.append(_compared(place, "<=", until, values))
     if leg == "rows":
         conditions += _is_new(source, since or (), values, has_place=after is not None)
+    if below is not None:
+        conditions.append(_compared(source.cursor[:1], "<", [below], values))
     if leg == "nulls":
         conditions.append(_any_null(source.cursor))
     if leg == "keyless":

@@ -21,7 +21,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from etl_core.connector import SINGLE_PARTITION, Covers, Fragment, Page
+from etl_core.connector import SINGLE_PARTITION, Backfill, Covers, Fragment, Page
 from etl_core.errors import Transient
 from workers.connectors.postgres.checkpoint import Bookmark, Leg, Resume
 from workers.connectors.postgres.config import PostgresConfig
@@ -98,7 +98,10 @@ class Walk:
         *,
         server: str | None,
         most_rows: int,
+        backfill: Backfill | None = None,
     ) -> None:
+        """`backfill`: only rows whose first cursor column is in this range."""
+        self._range = backfill
         self._session = session
         self._config = config
         self._source = source
@@ -169,6 +172,8 @@ class Walk:
         self._at = self._at.model_copy(update=fields)
 
     def _legs(self, at: Resume) -> Sequence[Leg]:
+        if self._range is not None:
+            return ["rows"]
         has_nulls = any(column.is_nullable for column in self._source.cursor)
         has_keyless = any(column.is_nullable for column in self._source.key_columns)
         wanted: dict[Leg, bool] = {"rows": True, "nulls": has_nulls, "keys": at.census}
@@ -179,6 +184,8 @@ class Walk:
 
     async def _begin(self) -> Resume:
         """Where a walk starts, as its first snapshot says."""
+        if self._range is not None:
+            return self._resume("rows", since=[self._range.start], marked=None, census=False)
         source, old = self._source, None if self._plan.everything else self._bookmark
         since = marked = None
         if source.by_xmin:
@@ -200,12 +207,18 @@ class Walk:
             marked = await self._largest(since)
             if marked is None and old is not None:
                 marked = old.at
+        if old is None:
+            return self._resume("all", since=None, marked=marked, census=self._plan.census)
+        return self._resume("rows", since=since, marked=marked, census=self._plan.census)
+
+    def _resume(self, leg: Leg, *, since: list[str] | None, marked: list[str] | None, census: bool) -> Resume:
+        source = self._source
         return Resume(
-            leg="all" if old is None else "rows",
+            leg=leg,
             after=None,
-            since=since if old is not None else None,
+            since=since,
             mark=marked,
-            census=self._plan.census,
+            census=census,
             by=source.by,
             key=[*source.key],
             server=self._server if source.by_xmin else None,
@@ -237,7 +250,8 @@ class Walk:
         if self._source.by_xmin and at.leg == "rows" and since is not None:
             _, following = await self._transactions()
             since = [since[0], str(max(0, following - int(since[0])))]
-        return walk(self._source, at.leg, at.after, since, until)
+        below = None if self._range is None else self._range.end
+        return walk(self._source, at.leg, at.after, since, until, below=below)
 
     def _place(self, leg: Leg, row: Any) -> list[str | None] | None:
         places = len(order(self._source, leg))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import ClassVar
 import structlog
 from pydantic import BaseModel
 
+from etl_core.backfill import RangeKind
 from etl_core.connector import SINGLE_PARTITION, TRIAL_OPTION, ExtractContext, Finding, Page, Record, Stream
 from etl_core.errors import Permanent, SourceError
 from etl_core.stored_state import read_state
@@ -107,7 +108,7 @@ class RestConnector:
             nested = NestedRecords(self.manifest, self._api.scope, self._names)
             for name in self._names if trial is None else self._tried(trial):
                 spec = self.manifest.streams[name]
-                if spec.within is not None:
+                if spec.within is not None or (context.backfill and not context.wants(name)):
                     continue
                 run = StreamRun(
                     self._api,
@@ -124,6 +125,15 @@ class RestConnector:
                 async with aclosing(run.pages()) as pages:
                     async for page in pages:
                         yield page
+
+    def backfill_ranges(self) -> Mapping[str, RangeKind]:
+        """Streams with a cursor field; lists within their records come along."""
+        specs = {name: self.manifest.streams[name] for name in self._names}
+        return {
+            name: "time" if spec.incremental.kind == "time" else "key"
+            for name, spec in specs.items()
+            if spec.incremental is not None and spec.within is None and not self._is_delta(name)
+        }
 
     def transform(self, stream: Stream, record: Record) -> Record:
         return self._makers[stream.name].row(record)

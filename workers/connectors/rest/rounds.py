@@ -15,10 +15,11 @@ from typing import Any
 import structlog
 
 from etl_core.connector import SINGLE_PARTITION, ExtractContext, Fragment, JsonObject, Page, Record
-from etl_core.errors import RateLimited, SourceError, Transient, Unauthorised
+from etl_core.errors import Permanent, RateLimited, SourceError, Transient, Unauthorised
 from etl_core.stored_state import read_state
 from workers.connectors.rest.api import Api, Skipped
 from workers.connectors.rest.checkpoint import ROUND, Bookmark, Resume, stored
+from workers.connectors.rest.cursors import Mark, read_mark
 from workers.connectors.rest.gathering import Gatherer
 from workers.connectors.rest.manifest.stream import StreamSpec
 from workers.connectors.rest.nested import NestedRecords
@@ -75,7 +76,11 @@ class StreamRun:
         if not self.context.wants(self.name):
             return
         bookmark, resume = self._state(SINGLE_PARTITION)
-        walk = self.prepared or Walk(self.api, self.name, self.spec, self.api.scope, bookmark, resume)
+        if self._is_through(bookmark, resume):
+            return
+        walk = self.prepared or Walk(
+            self.api, self.name, self.spec, self.api.scope, bookmark, resume, span=self._span()
+        )
         learned: dict[str, Record] = {}
         learns = (
             self.family.has_children(self.name)
@@ -116,6 +121,24 @@ class StreamRun:
             retry_in_place=False,
         )
 
+    def _is_through(self, bookmark: Bookmark | None, resume: Resume | None) -> bool:
+        """Whether this backfill has come to the end of the partition before."""
+        return self.context.backfill is not None and bookmark is not None and resume is None
+
+    def _span(self) -> tuple[Mark, Mark] | None:
+        """Of a backfill, as records have it.
+
+        Raises:
+            Permanent: the range is of another kind.
+        """
+        backfill, incremental = self.context.backfill, self.spec.incremental
+        if backfill is None or incremental is None:
+            return None
+        first, end = (read_mark(each, incremental.kind) for each in (backfill.start, backfill.end))
+        if first is None or end is None:
+            raise Permanent(f"stream {self.name} goes by {incremental.kind}: {backfill.start} is none")
+        return first, end
+
     async def _round(self) -> AsyncGenerator[None]:
         partitions = await self.family.partitions(self.name)
         bookmark, before = self._state(ROUND)
@@ -152,7 +175,9 @@ class StreamRun:
         bookmark, resume = self._state(partition.name) if round_.keeps_each else (None, None)
         if not round_.keeps_each and round_.at_partition == partition.name:
             resume = round_.resume
-        walk = Walk(self.api, self.name, self.spec, partition.scope, bookmark, resume)
+        if self._is_through(bookmark, resume):
+            return
+        walk = Walk(self.api, self.name, self.spec, partition.scope, bookmark, resume, span=self._span())
         added = self.family.added(self.spec, partition.scope)
         try:
             async with aclosing(walk.steps()) as steps:

@@ -70,6 +70,8 @@ class Walk:
     resume: Resume | None = None
     everything: bool = False
     """Not only what is new: whatever the bookmark says."""
+    span: tuple[Mark, Mark] | None = None
+    """Of a backfill: only records whose cursor value is in it, the end not among it."""
     now: datetime | None = None
     """For tests; default: the clock, and the API's."""
     _at: Position = field(default_factory=dict)
@@ -146,12 +148,14 @@ class Walk:
         self._see(records)
         anew, self._anew = self._anew, False
         following = self._follow(answer, records)
+        if self.span is not None:
+            records = self._in_span(records)
         if following is None:
             delta = self._pager().delta(answer)
             if self.is_delta and delta is None:
                 raise Transient(f"{answer.told}: the last page has no delta link")
             return Step(records, None, self._reached(delta), anew)
-        self._guard(answer, records, following)
+        self._guard(answer, self._records(answer), following)
         self._at = following
         return Step(records, self._resume(), self._reached(None), anew)
 
@@ -170,6 +174,19 @@ class Walk:
             f"{answer.told}: stream {self.name}: there are no records at {self.spec.records!r} of the answer "
             f"({holds}); where an empty list is left out, write `({self.spec.records}) || `[]``"
         )
+
+    def _in_span(self, records: Sequence[Any]) -> Sequence[Any]:
+        incremental = self.spec.incremental
+        if incremental is None or self.span is None:
+            return records
+        first, end = self.span
+        cursor = compile_expression(incremental.cursor)
+        marks = [(record, read_mark(cursor.search(record), incremental.kind)) for record in records]
+        return [
+            record
+            for record, mark in marks
+            if mark is not None and larger(mark, first) == mark and larger(mark, end) != mark
+        ]
 
     def _see(self, records: Sequence[Any]) -> None:
         incremental = self.spec.incremental
@@ -224,7 +241,8 @@ class Walk:
     def _next_window(self) -> Position | None:
         """The walk is complete once a window reaches the present, by the clock that is ahead."""
         end = self._end_of_window()
-        if end >= self._now():
+        last = read_time(self.span[1]) if self.span is not None else None
+        if end >= (last or self._now()):
             return None
         self._window, self._window_end = end, None
         return {}
@@ -307,6 +325,8 @@ class Walk:
         incremental = self.spec.incremental
         if incremental is None:
             return None
+        if self.span is not None:
+            return self.span[0]
         start = self._start()
         if not self.everything and self.bookmark is not None and self.bookmark.cursor is not None:
             return larger(before(self.bookmark.cursor, incremental.overlap), start)
