@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo check check-sql test soak format lock upgrade wheel clean
+.PHONY: help setup demo check check-sql test snapshots pictures soak format lock upgrade wheel clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -39,6 +39,12 @@ check-sql: .venv/.dev ## the SQL alone
 
 test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
 	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
+
+snapshots: .venv/.dev ## write anew what tests say the screens look like; git shows what changed
+	$(BIN)/pytest -q tests/etl_tui/snapshots --snapshot-update
+
+pictures: .venv/.dev ## make the pictures of the documentation anew
+	$(BIN)/python -m tests.etl_tui.pictures
 
 soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the model, the memory (ARGS="--minutes 5")
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
