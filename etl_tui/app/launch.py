@@ -47,9 +47,7 @@ async def show_dashboard(
     """The same for a caller that has an event loop."""
     # Textual reads it when it is imported.
     os.environ.setdefault("TEXTUAL_FPS", str(FRAMES_PER_SECOND))
-    if (
-        os.environ.get("NO_COLOR") == ""
-    ):  # which asks for nothing (no-color.org), but not to Textual
+    if os.environ.get("NO_COLOR") == "":  # which asks for nothing (no-color.org), but not to Textual
         del os.environ["NO_COLOR"]
 
     from etl_core.settings import config_path

@@ -23,7 +23,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "dashboard": (),
     "settings": ("j", "s"),
     "help": ("escape", "question_mark"),
-    "job": ("escape", "f", "enter"),
+    "job": ("escape", "f", "g", "enter"),
     "cards": ("escape", "v"),
 }
 """A picture, and the keys that lead to it from the one before."""
