@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import asyncpg
 from textual.app import ComposeResult
 
+from etl_core.control.events import list_events
 from etl_core.control.jobs import show_job
 from etl_core.control.run_statistics import read_statistics
+from etl_core.models.audit import EventRow
 from etl_core.models.job import JobDetails
 from etl_core.models.run_comparison import RunStatistics
 from etl_tui.app.commands.job import OVERVIEW
@@ -17,6 +21,7 @@ from etl_tui.app.job.overview_lines import overview_lines
 from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.text_view import TextView
 
+_OFF = ("disable", "switched_off")
 RUNS = 40
 """So many of the newest runs are shown."""
 
@@ -30,6 +35,7 @@ class OverviewTab(JobTab):
         self._view = TextView(desk.look, "overview")
         self._job: JobDetails | None = None
         self._statistics: RunStatistics | None = None
+        self._off_since: datetime | None = None
 
     def compose(self) -> ComposeResult:
         yield self._view
@@ -38,12 +44,17 @@ class OverviewTab(JobTab):
         self._view.focus()
 
     async def load(self) -> None:
-        async def read(conn: asyncpg.Connection) -> tuple[JobDetails, RunStatistics]:
-            job_id = self.desk.job.id
-            return await show_job(conn, job_id), await read_statistics(conn, job_id, limit=RUNS)
+        job = self.desk.job
+
+        async def read(
+            conn: asyncpg.Connection,
+        ) -> tuple[JobDetails, RunStatistics, Sequence[EventRow]]:
+            ends = [] if job.active else await list_events(conn, job_id=job.id, actions=_OFF, limit=1)
+            return await show_job(conn, job.id), await read_statistics(conn, job.id, limit=RUNS), ends
 
         if answer := await self.desk.ask(read):
-            self._job, self._statistics = answer
+            self._job, self._statistics, ends = answer
+            self._off_since = ends[0].at if ends else None
             self.tick()
 
     def on_resize(self) -> None:
@@ -51,5 +62,7 @@ class OverviewTab(JobTab):
 
     def tick(self) -> None:
         if self._job is not None and self._statistics is not None:
-            lines = overview_lines(self.desk, self._job, self._statistics, self.size.width)
+            lines = overview_lines(
+                self.desk, self._job, self._statistics, off_since=self._off_since, width=self.size.width
+            )
             self._view.show_lines(lines, keep_place=True)

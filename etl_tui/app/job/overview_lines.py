@@ -31,12 +31,14 @@ TOLD_CELLS = 46
 """For what stands behind the bars; fewer runs are shown where a line is short."""
 
 
-def overview_lines(desk: Desk, job: JobDetails, statistics: RunStatistics, width: int) -> list[list[Piece]]:
+def overview_lines(
+    desk: Desk, job: JobDetails, statistics: RunStatistics, *, off_since: datetime | None, width: int
+) -> list[list[Piece]]:
     """Sections, each with its label at the left."""
     look, now, row = desk.look, desk.clock.now(), desk.job
     sections = [
         _status(look, row, now),
-        [[Piece(why(row, desk.health, now).text, look.text)]],
+        [[Piece(_why(desk, row, off_since, now), look.text)]],
         [[Piece(_next(row, now), look.text)]],
         *_history(look, statistics, width),
         _error(look, row, width),
@@ -60,6 +62,7 @@ def _labelled(
 def _status(look: Look, job: JobRow, now: datetime) -> list[list[Piece]]:
     tone = tone_of(job)
     since = job.last_run_finished_at if job.status != "RUNNING" else job.run_started_at
+    since = since if job.active or job.status == "RUNNING" else None
     told = [
         f"since {clock_text(since, now)}" if since else "",
         failures_text(job) if job.status == "FAILED" else "",
@@ -67,6 +70,14 @@ def _status(look: Look, job: JobRow, now: datetime) -> list[list[Piece]]:
     ]
     text = " · ".join(filter(None, told))
     return [[Piece(f"{tone.glyph} {status_word(job)}", look.tone(tone)), Piece(f"  {text}", look.text)]]
+
+
+def _why(desk: Desk, job: JobRow, off_since: datetime | None, now: datetime) -> str:
+    """`off by ana: too noisy, since 11-21 09:00 (3d ago)`."""
+    told = why(job, desk.health, now).text
+    if job.active or off_since is None:
+        return told
+    return f"{told}, since {clock_text(off_since, now)} ({ago_text(off_since, now)})"
 
 
 def _next(job: JobRow, now: datetime) -> str:

@@ -54,7 +54,6 @@ class AuditTab(JobTab):
     PLACE: ClassVar[str] = AUDIT
     DEFAULT_CSS = """
     AuditTab #event { height: 40%; border-top: solid $line; overflow-x: hidden; }
-    .-ascii AuditTab #event { border-top: ascii $line; }
     """
 
     def __init__(self, desk: Desk) -> None:

@@ -171,7 +171,10 @@ class PlanDialog(Dialog[RepairDone | None]):
             lines.append([Piece("  the next run does nothing else than before", look.text)])
         for warning in plan.warnings:
             lines += self._wrapped(f"{Tone.WAITING.glyph} ", warning, look.tone(Tone.WAITING))
-        lines.append([Piece(f"v{plan.version} → a new version: {headline(plan.difference)}", look.dim)])
+        back = f", as it was in v{plan.to_version}" if plan.to_version else ""
+        back = ", as before the first one" if plan.to_version == 0 else back
+        told = f"v{plan.version} → a new version{back}: {headline(plan.difference)}"
+        lines.append([Piece(told, look.dim)])
         for sign, name, text in diff_lines(plan.difference)[:MOST_DIFF_LINES]:
             lines.append([Piece(f"{sign} {clean(name)}  ", look.title), Piece(clean(text), look.text)])
         self._tell(lines)

@@ -65,7 +65,6 @@ class CheckpointTab(JobTab):
     CheckpointTab.-narrow #cp-side { display: none; border-left: none; }
     CheckpointTab.-narrow.-side #cp-side { display: block; }
     CheckpointTab.-narrow.-side #cp-tree-side { display: none; }
-    .-ascii CheckpointTab #cp-side { border-left: ascii $line; }
     """
 
     def __init__(self, desk: Desk) -> None:

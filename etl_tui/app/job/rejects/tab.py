@@ -63,7 +63,6 @@ class RejectsTab(JobTab):
     BINDINGS: ClassVar[list[BindingType]] = bindings(REJECTS)
     DEFAULT_CSS = """
     RejectsTab #payload { height: 50%; border-top: solid $line; overflow-x: hidden; }
-    .-ascii RejectsTab #payload { border-top: ascii $line; }
     """
 
     def __init__(self, desk: Desk, *, run_id: int | None = None) -> None:

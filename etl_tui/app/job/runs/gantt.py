@@ -14,6 +14,7 @@ from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 BAR, GOING_ON = "━", "─"
+MOST_CELLS = 100
 _NAME = 22
 _TOLD = 18
 _TONES = {
@@ -31,7 +32,7 @@ def gantt_lines(look: Look, spans: Sequence[StageSpan], now: datetime, width: in
     start = min(span.first_at for span in spans)
     end = max(span.last_at if span.is_over else now for span in spans)
     total = max((end - start).total_seconds(), 0.001)
-    cells = max(8, width - _NAME - _TOLD - 3)
+    cells = min(MOST_CELLS, max(8, width - _NAME - _TOLD - 3))
     lines = []
     for span in spans:
         until = span.last_at if span.is_over else max(now, span.last_at)

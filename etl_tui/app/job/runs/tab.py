@@ -37,7 +37,6 @@ class RunsTab(JobTab):
     DEFAULT_CSS = """
     RunsTab #comparison { display: none; border-top: solid $line; }
     RunsTab.-comparing #comparison { display: block; }
-    .-ascii RunsTab #comparison { border-top: ascii $line; }
     """
 
     def __init__(self, desk: Desk) -> None:
