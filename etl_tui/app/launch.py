@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode
@@ -80,16 +81,15 @@ async def show_dashboard(
             await app.run_async(mouse=mouse)
     finally:
         await workplaces.close()
-    return _tell_crash(app, settings) if app.crash else app.return_code or 0
+    return _tell_crash(app, workplaces.urls) if app.crash else app.return_code or 0
 
 
-def _tell_crash(app: DashboardApp, settings: Settings) -> int:
+def _tell_crash(app: DashboardApp, urls: Sequence[str]) -> int:
     """One line on stderr, and where the report is."""
     from etl_tui.app.terminal.crash_report import without_secrets, write_crash_report
     from etl_tui.cli.output import one_line
 
     assert app.crash is not None  # noqa: S101 - it is asked before
-    urls = [url.get_secret_value() for url in (settings.database_url, settings.amqp_url) if url]
     told = one_line(without_secrets(f"{type(app.crash).__name__}: {app.crash}", urls))
     try:
         report = write_crash_report(app.crash, terminal=app.terminal_facts, urls=urls)

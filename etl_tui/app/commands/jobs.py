@@ -109,6 +109,7 @@ COMMANDS: Final = (
         changes=True,
     ),
     _command("resume", "Lets start again what was paused", "resume", takes="PLACE", needs=True, changes=True),
+    _command("copy", "Copies names and errors of the jobs to your clipboard (OSC 52)", "copy", ("y",)),
     _command("mark", "Marks the job, for what is done to many at once", "mark", ("space",), hint="mark"),
     _command("mark-range", "Marks as the cursor moves, until pressed again", "mark_range", ("V",)),
     _command("mark-down", "Marks this job and the next", "mark_move(1)", ("shift+down", "J")),

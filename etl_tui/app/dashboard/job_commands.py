@@ -14,10 +14,12 @@ from etl_tui.app.actions.pausing import places, read_pause, read_resume
 from etl_tui.app.commands.command import Command
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.dashboard.arrangement import Group
+from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import SORTABLE
 from etl_tui.app.dashboard.marks import MARK, Marks
+from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.feed.clock import DatabaseClock
 
 _SNOOZES = ("30m", "2h", "06:00", "tomorrow 08:00", "7 days")
@@ -31,6 +33,7 @@ class JobCommands(CommandScreen):
     _marks: Marks
     _actions: JobActions
     _clock: DatabaseClock
+    _message: MessageLine
 
     @property
     def meant(self) -> list[JobRow]:
@@ -91,6 +94,12 @@ class JobCommands(CommandScreen):
 
     def action_hold(self, text: str = "") -> None:
         self._actions.hold(self.meant, text)
+
+    def action_copy(self) -> None:
+        if jobs := self.meant:
+            told = (": ".join(filter(None, [full_name(job), job.error_message])) for job in jobs)
+            self.app.copy_to_clipboard("\n".join(told))
+            self._message.confirm(f"copied: {len(jobs):,} job{'' if len(jobs) == 1 else 's'}")
 
     def action_undo(self) -> None:
         self._actions.undo()

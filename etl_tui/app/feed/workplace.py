@@ -60,6 +60,8 @@ class Workplaces:
         self._settings = settings
         self._settings_in = settings_in
         self._open = AsyncExitStack()
+        self.urls: list[str] = []
+        """Of the services of every context that was entered, for whoever must not tell their passwords."""
 
     @property
     def names(self) -> list[str]:
@@ -79,6 +81,7 @@ class Workplaces:
             InvalidInput, Unreachable, Conflict: it cannot be opened; the one before is kept.
         """
         settings = self._settings if name is None else self._in(name)
+        self.urls += [url.get_secret_value() for url in (settings.database_url, settings.amqp_url) if url]
         opened = AsyncExitStack()
         try:
             workplace = await opened.enter_async_context(_workplace(settings))

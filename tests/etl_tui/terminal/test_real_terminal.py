@@ -85,6 +85,12 @@ async def test_terminals_show_the_database_and_are_given_back(
     assert none_codes <= {0, 1, 2, 7, 22, 27, 39, 49}
     assert [shell.modes().split()[1] for shell in shells] == ["1", "0", "1"]
 
+    tmux.run("set-option", "-s", "set-clipboard", "on")
+    many.send("y")  # what a program copies by OSC 52 is in tmux's buffer
+    await many.until(lambda text: "copied: 1 job" in text, "the copy")
+    await eventually(lambda: asyncio.to_thread(tmux.buffer), "the copy to arrive")
+    assert tmux.buffer() == "globex/airports"
+
     none.send("r")
     await none.until(lambda text: "read-only: started so" in text, "a key that changes to be refused")
     await db.execute("UPDATE etl_jobs SET status = 'FAILED', retry_count = 1 WHERE job_name = 'stripe'")

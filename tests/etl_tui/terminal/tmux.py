@@ -59,6 +59,13 @@ class Tmux:
         self.run("resize-window", "-t", name, *size)
         return Shell(self, name)
 
+    def buffer(self) -> str:
+        """What was copied last."""
+        try:
+            return self.run("show-buffer")
+        except subprocess.CalledProcessError:  # nothing
+            return ""
+
     def end(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):  # it ended with its last session
             self.run("kill-server")
