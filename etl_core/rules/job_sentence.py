@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Final
 
 from etl_core.rules.clock_text import clock_text
 from etl_core.rules.counts_text import result_sentence
-from etl_core.rules.notes import failures_text, is_near_off, progress_text, running_rate, stale_text
+from etl_core.rules.notes import (
+    backfill_text,
+    failures_text,
+    is_near_off,
+    progress_text,
+    running_rate,
+    stale_text,
+)
 from etl_core.rules.why import Why, WhyKind, why
 
 if TYPE_CHECKING:
     from etl_core.models.health import Health
     from etl_core.models.job import JobRow
 
-_TRIGGERS = {"schedule": "by its schedule", "retry": "as a retry", "manual": "by hand"}
+_TRIGGERS = {
+    "schedule": "by its schedule",
+    "retry": "as a retry",
+    "manual": "by hand",
+    "backfill": "as a backfill",
+}
 _ENDS = {
     WhyKind.OFF: "{on-off} switches it on",
     WhyKind.HELD: "{run-now} tries it, {clear} clears it",
@@ -71,6 +83,8 @@ def _last(job: JobRow, now: datetime) -> str:
     last = "never ran"
     if job.last_run_started_at is not None:
         last = f"last run {clock_text(job.last_run_finished_at or job.last_run_started_at, now)}"
+    if job.run_trigger == "backfill":
+        return f"{last}, then {backfill_text(job)}"
     if job.run_state == "SUCCEEDED":
         return f"{last}, {result_sentence(job)}"
     return f"{last}, cancelled" if job.run_state == "CANCELLED" else last

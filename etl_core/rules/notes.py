@@ -105,6 +105,15 @@ def is_near_off(job: JobRow) -> bool:
 
 
 def _result(job: JobRow) -> str:
+    if job.run_trigger == "backfill":
+        return backfill_text(job)
     if job.run_state == "SUCCEEDED":
         return " ".join(result_parts(job))
     return "cancelled" if job.run_state == "CANCELLED" else ""
+
+
+def backfill_text(job: JobRow) -> str:
+    """`backfill: 311 new`, `backfill failed`: the newest run was one, which is not the result of the job."""
+    if job.run_state == "SUCCEEDED":
+        return f"backfill: {' '.join(result_parts(job))}"
+    return f"backfill {job.run_state.lower()}" if job.run_state else "backfill"

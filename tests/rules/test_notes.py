@@ -197,3 +197,12 @@ def test_every_state_has_a_note_a_sentence_and_a_word_that_fit(job: Any) -> None
 def test_a_job_that_is_late_stays_late(job: Any, later: timedelta) -> None:
     if next_text(job, NOW).startswith("late"):
         assert next_text(job, NOW + later).startswith("late")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("SUCCEEDED", "backfill: 1,204 new"), ("FAILED", "backfill failed")]
+)
+def test_a_backfill_is_not_taken_for_the_job_s_own_run(state: str, told: str) -> None:
+    job = job_row(run_trigger="backfill", run_state=state, active=True)
+    assert note_text(job, NOW) == told
+    assert job_sentence(job, NOW).split(" · ")[0].endswith(f", then {told}")
