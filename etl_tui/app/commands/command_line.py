@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -74,6 +74,7 @@ class CommandLine(Dialog[tuple[str, str]]):
             begun, compact=True, max_length=LONGEST_TEXT, select_on_focus=False, suggester=_Completion(self)
         )
         self._input.cursor_blink = False
+        self.typed_into = self._input
         self._choices = Choices(look, name_cells=24)
         self._refusal = StyledLine(look, "refusal")
 
@@ -116,11 +117,6 @@ class CommandLine(Dialog[tuple[str, str]]):
             return
         self._past.add(text)
         self.dismiss((command.name, rest))
-
-    def on_key(self, event: events.Key) -> None:
-        # Typed before the line had the focus.
-        if event.is_printable and event.character:
-            self._write(self._input.value + event.character)
 
     @on(Choices.Clicked)
     def action_take(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from textual import events
 from textual.app import App
 from textual.screen import Screen
+from textual.widgets import Input
 
 from etl_core.errors import EtlError
 from etl_core.rules.job_sentence import USUAL_KEYS
@@ -16,6 +18,7 @@ from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.commands.palette import Palette
 from etl_tui.app.commands.past import COMMANDS, Past
 from etl_tui.app.commands.registry import command_of, commands_at
+from etl_tui.app.dialogs.dialog import Dialog
 from etl_tui.app.dialogs.help_dialog import HelpDialog
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
@@ -29,6 +32,11 @@ class CommandScreen(Screen[None]):
     """Where one is, as `Command.places` has it; a screen with tabs may name the tab: `job.log`."""
     title_of_place: str = ""
     """What the help calls it."""
+
+    @property
+    def typed_into(self) -> Input | None:
+        """Where keys belong while a line of the screen waits for the focus."""
+        return None
 
     @property
     def commands(self) -> CommandApp:
@@ -114,6 +122,22 @@ class CommandApp(App[int]):
                 await self.run_action(command.action, target)
         except EtlError as refusal:
             screen.refuse(str(refusal))
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that were on their way while a line was opened: none is lost, nor taken for a command."""
+        screen, focused = self.screen, self.focused
+        late = screen.typed_into if isinstance(screen, (Dialog, CommandScreen)) else None
+        if isinstance(focused, Input):
+            if event.is_printable and event.character:
+                focused.insert_text_at_cursor(event.character)
+                event.prevent_default()
+        elif late is not None and event.is_printable and event.character:
+            late.value += event.character
+            late.cursor_position = len(late.value)
+            event.prevent_default()
+        elif late is not None and event.key == "enter":
+            screen.call_later(late.action_submit)
+            event.prevent_default()
 
     def complete(self, command: Command, text: str) -> Sequence[str]:
         """What may follow behind a command of everywhere that takes something: whole texts."""

@@ -66,6 +66,7 @@ def matching(query: str, commands: Sequence[Command]) -> list[Command]:
         key=lambda command: (
             not any(name.startswith(begun) for name in command.names),
             begun not in command.name,
+            " ".join(words) not in command.sentence.casefold(),
         ),
     )
 

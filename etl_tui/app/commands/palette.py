@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -41,6 +41,9 @@ class Palette(Dialog[str]):
         self._commands = commands
         self._key = key
         self._why_not = why_not
+        self._query = Input(compact=True, placeholder="any word", id="query", select_on_focus=False)
+        self._query.cursor_blink = False
+        self.typed_into = self._query
         self._choices = Choices(look, name_cells=max((len(command.name) for command in commands), default=8))
 
     def compose(self) -> ComposeResult:
@@ -48,13 +51,11 @@ class Palette(Dialog[str]):
         frame.border_title = "Commands"
         frame.border_subtitle = self.look.glyphs.show("enter does it · esc close")
         with frame:
-            query = Input(compact=True, placeholder="any word", id="query", select_on_focus=False)
-            query.cursor_blink = False
-            yield query
+            yield self._query
             yield self._choices
 
     def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        self._query.focus()
         self._show("")
 
     @on(Input.Changed)
@@ -66,13 +67,6 @@ class Palette(Dialog[str]):
     def _choose(self) -> None:
         if chosen := self._choices.chosen:
             self.dismiss(chosen.name)
-
-    def on_key(self, event: events.Key) -> None:
-        # Typed before the line had the focus.
-        if event.is_printable and event.character:
-            query = self.query_one(Input)
-            query.value += event.character
-            query.cursor_position = len(query.value)
 
     def action_move(self, rows: int) -> None:
         self._choices.move(rows)

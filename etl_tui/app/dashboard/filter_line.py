@@ -93,6 +93,7 @@ class FilterLine(Horizontal):
         self._input = _FilterInput(_Completion(jobs))
         self._told = StyledLine(look, "told")
         self._before = ""
+        self._has_begun = False
         self._counts = (0, 0)
         self._refusal = ""
 
@@ -107,8 +108,14 @@ class FilterLine(Horizontal):
     def text(self) -> str:
         return self._input.value.strip()
 
+    @property
+    def typed_into(self) -> Input | None:
+        """The input while it waits for the focus, which comes a moment after `begin`."""
+        return self._input if self._has_begun and not self._input.has_focus else None
+
     def begin(self) -> None:
         """Somebody wants to type."""
+        self._has_begun = True
         self._before = self.text
         self.add_class("-shown")
         self._tell()
@@ -175,5 +182,6 @@ class FilterLine(Horizontal):
         self._leave()
 
     def _leave(self) -> None:
+        self._has_begun = False
         self.screen.set_focus(None)
         self.set_class(bool(self.text), "-shown")

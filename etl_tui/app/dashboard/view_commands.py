@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.widgets import Input
+
 from etl_core.errors import EtlError
 from etl_tui.app.commands.command import Command
 from etl_tui.app.dashboard.filter_line import FilterLine
@@ -35,6 +37,10 @@ class ViewCommands(JobCommands):
     def confirm(self, text: str) -> None:
         """Tells what was done."""
         raise NotImplementedError
+
+    @property
+    def typed_into(self) -> Input | None:
+        return self._filter_line.typed_into
 
     def action_view(self, text: str = "") -> None:
         word, _, rest = text.partition(" ")

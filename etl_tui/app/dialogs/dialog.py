@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from etl_tui.app.look.theme import Look
 
@@ -16,6 +17,9 @@ class Dialog(ModalScreen[Answer]):
     """Its first child has the class `frame`. Closed by Escape it answers None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close")]
+
+    typed_into: Input | None = None
+    """Where keys belong that were typed before the dialog had the focus."""
 
     def __init__(self, look: Look) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from etl_core.errors import InvalidInput
 from etl_tui.app.commands.command import Command
@@ -102,3 +103,15 @@ async def test_the_palette_does_what_is_chosen_and_says_what_cannot_be(drive: Dr
         await dashboard.until(lambda: ": sort" in dashboard.screen_text())
         await press(*"every", "enter")
         await dashboard.until(lambda: "▲EVERY" in dashboard.line("heading"))
+
+
+async def test_what_is_typed_in_one_go_arrives(drive: Drive, add_job: AddJob) -> None:
+    await add_job("alpha")
+    await add_job("bravo")
+    async with drive() as dashboard:
+        await dashboard.until(lambda: len(dashboard.grid.jobs) == 2)
+        for line, shown in ((":filter bravo\n", 1), (":view all\n", 2), ("/alpha\n", 1)):
+            for character in line:
+                key = {"\n": "enter", " ": "space", ":": "colon", "/": "slash"}.get(character, character)
+                dashboard.app.post_message(events.Key(key, None if key == "enter" else character))
+            await dashboard.until(lambda shown=shown: len(dashboard.grid.jobs) == shown)
