@@ -68,7 +68,8 @@ class Presets(Widget, can_focus=True):
     @property
     def _cells(self) -> int:
         """Of one preset: closer together where there is no room."""
-        return PRESET_CELLS if self.size.width >= PRESET_CELLS * len(self._minutes) - 1 else NARROW_CELLS
+        wanted = PRESET_CELLS * (len(self._minutes) - 1) + len("24h")
+        return PRESET_CELLS if self.size.width >= wanted else NARROW_CELLS
 
     def on_focus(self) -> None:
         self.refresh()
