@@ -162,13 +162,13 @@ def _context(arguments: argparse.Namespace, output: Output) -> Context:
 
 
 def _run_dashboard(arguments: argparse.Namespace, output: Output) -> int:
+    if output.json:
+        raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
     context = _context(arguments, output)
     if arguments.serve:
         return serving.run_server(arguments, context)
     if arguments.host or arguments.port is not None:
         raise InvalidInput("--host and --port belong to --serve")
-    if output.json:
-        raise InvalidInput("--json needs a command; `etl-tui --help` lists them")
     # Textual reads the keys from stdin and draws on stderr.
     is_served = "TEXTUAL_DRIVER" in os.environ  # a page of `--serve` is its terminal
     if not is_served and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):

@@ -21,6 +21,8 @@ from etl_core.store.database import Connection
 from tests.etl_tui.showroom import furnish
 from tests.support.jobs import PATIENCE, eventually
 
+pytestmark = pytest.mark.timeout(240)
+
 ESCAPE = re.compile(r"\x1b\[[0-9;?<>=$]*[A-Za-z]|\x1b[()][A-Z0-9]")
 
 
