@@ -158,7 +158,7 @@ SELECT
         SELECT jsonb_object_agg(p.stream, p.rows) FROM run_progress AS p WHERE p.run_id = r.id AND p.stage = 'extract'
     ) AS streams
 FROM job_runs AS r
-WHERE r.job_id = :job_id AND r.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND NOT r.options ? 'replay_rejects'
+WHERE r.job_id = :job_id AND r.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND r.trigger <> 'backfill' AND NOT r.options ? 'replay_rejects'
 ORDER BY r.id DESC
 LIMIT :at_most;
 

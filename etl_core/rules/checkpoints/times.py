@@ -18,6 +18,7 @@ _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzin
 _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 """Of epoch seconds, milliseconds, microseconds, nanoseconds."""
 _MOST_DEPTH, _MOST_OF_LIST = 8, 20
+_SHORTEST = len("2026-11-30")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +35,7 @@ def as_moment(value: Json, name: str = "at") -> datetime | None:
     """The time that one value is, if it is one; aware, UTC where it names no zone."""
     if isinstance(value, str):
         # Most texts are no dates: one look at a character tells.
-        return _from_text(value) if 10 <= len(value) <= 40 and value[4] == "-" else None
+        return _from_text(value) if _SHORTEST <= len(value) <= 40 and value[4] == "-" else None
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and _tells_of_time(name):
         return _from_number(value)
     return None
@@ -51,17 +52,26 @@ def _is_aside(name: str) -> bool:
 
 
 def _moments(value: Json, name: str, depth: int, found: list[datetime]) -> list[datetime]:
-    if isinstance(value, dict):
-        for inner_name, inner in value.items():
-            if depth < _MOST_DEPTH and not _is_aside(inner_name):
-                _moments(inner, inner_name, depth + 1, found)
-    elif isinstance(value, list):
-        for inner in value[:_MOST_OF_LIST] if depth < _MOST_DEPTH else ():
-            _moments(inner, name, depth + 1, found)
+    """Adds what is in `value`; texts that are no dates cost no call, for a bookmark has many."""
+    if isinstance(value, list):
+        inside = [(name, inner) for inner in value[:_MOST_OF_LIST]]
     else:
-        moment = as_moment(value, name)
-        if moment is not None:
-            found.append(moment)
+        inside = [*value.items()] if isinstance(value, dict) else [(name, value)]
+    for inner_name, inner in inside:
+        if isinstance(inner, str):
+            if len(inner) < _SHORTEST or inner[4] != "-":
+                continue
+        elif inner is None or inner is True or inner is False:
+            continue
+        if inner is not value and _is_aside(inner_name):
+            continue
+        if isinstance(inner, (dict, list)):
+            if depth < _MOST_DEPTH:
+                _moments(inner, inner_name, depth + 1, found)
+        else:
+            moment = as_moment(inner, inner_name)
+            if moment is not None:
+                found.append(moment)
     return found
 
 
