@@ -22,6 +22,8 @@ from etl_tui.app.dashboard.marks import MARK, Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.feed.clock import DatabaseClock
 
+MANY = 200
+"""Marked jobs from which on hints are not judged by each of them: they are drawn with every move."""
 _SNOOZES = ("30m", "2h", "06:00", "tomorrow 08:00", "7 days")
 
 
@@ -40,14 +42,17 @@ class JobCommands(CommandScreen):
         """The jobs that an action is for: those that are marked, else what is under the cursor, which may be
         a group."""
         if marks := self._marks.ids:
-            return [job for job in self._jobs.values() if job.id in marks]
+            marked = (self._jobs[job_id] for job_id in marks if job_id in self._jobs)
+            return sorted(marked, key=lambda job: (job.job_name.casefold(), job.job_name, job.tenant))
         line = self._grid.selected_line
         if isinstance(line, Group):
             return list(line.jobs)
         return [line] if line else []
 
     def why_not(self, command: Command) -> str | None:
-        """As the marked jobs, or the selected one, have it."""
+        """As the marked jobs, or the selected one, have it; of very many the question of the action tells."""
+        if len(self._marks.ids) > MANY and command.name != "undo":
+            return None
         return self._actions.why_not(command.name, self.meant)
 
     def complete(self, command: Command, text: str) -> Sequence[str]:

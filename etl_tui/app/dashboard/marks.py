@@ -22,7 +22,7 @@ class Marks:
 
     @property
     def ids(self) -> Set[int]:
-        return self._kept | self._range
+        return self._kept | self._range if self._range else self._kept
 
     @property
     def is_drawing(self) -> bool:
