@@ -36,6 +36,8 @@ CUT_EVERY = 500
 """Lines of a worker after which a log is looked at whether it is to be cut."""
 AT_ONCE = 2_000
 """Lines of a run that wait to be written; of more only the last are."""
+MOST_IDLE = 200
+"""Runs of which nothing waits and whose lines are counted on."""
 LONGEST = 2_000
 """Characters of a line."""
 LONGEST_FIELD = 500
@@ -59,6 +61,7 @@ class _Kept:
     since_cut: int = 0
     by_connector: bool = False
     """Its connector told something: its end waits for it."""
+    is_closed: bool = False
 
     def add(self, line: Line) -> None:
         self.dropped += len(self.waiting) == self.waiting.maxlen
@@ -104,6 +107,7 @@ class RunLogs:
         """Adds a line, shortened, without secrets and without what PostgreSQL cannot store."""
         kept = self._runs.setdefault(run_id, _Kept())
         kept.by_connector = kept.by_connector or by_connector
+        kept.is_closed = False
         told = {
             _storable(name)[:100]: _plain(value) for name, value in list((fields or {}).items())[:MOST_FIELDS]
         }
@@ -172,9 +176,9 @@ class RunLogs:
         """No line follows. What is left is written with the next, or now where nobody writes by himself."""
         if not self._is_telling:
             await self.flush(run_id)
-        kept = self._runs.get(run_id)
-        if kept is not None and not kept.waiting:
-            del self._runs[run_id]
+        if run_id in self._runs:
+            self._runs[run_id].is_closed = True
+        self._forget()
 
     async def tell_for_ever(self) -> None:
         """Some times a second; an outage is tried again at the next. Cancelled, it writes what is left."""
@@ -191,9 +195,13 @@ class RunLogs:
             await self.tell()
         except (*PASSING, *OUTAGES):
             log.debug("run logs not written")
-        for run_id in [run_id for run_id, kept in self._runs.items() if not kept.waiting]:
-            if self._runs[run_id].since_cut == 0:
-                del self._runs[run_id]
+        self._forget()
+
+    def _forget(self) -> None:
+        """Runs that ended; the last are kept, for one is worked on batch by batch, and its lines add up."""
+        idle = [run_id for run_id, kept in self._runs.items() if kept.is_closed and not kept.waiting]
+        for run_id in idle[:-MOST_IDLE]:
+            del self._runs[run_id]
 
     async def tell_last(self) -> None:
         """Before the end of the worker. Not for long."""

@@ -58,5 +58,5 @@ async def compare_runs(conn: Connection, one: int, other: int) -> RunComparison:
     return RunComparison(a=a, b=b, differences=run_differences(a, b), changed_between=changed)
 
 
-_OF_RUNS = frozenset({"run_now", "worker_lost"})
+_OF_RUNS = frozenset({"run_now", "backfill", "cancel", "release", "worker_lost"})
 """What tells of runs, and changes nothing for the next."""

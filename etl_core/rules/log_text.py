@@ -8,10 +8,14 @@ from typing import Any
 
 from etl_core.run_log import LEFT_OUT
 
+_FIRST = ("state", "kind", "error", "stream", "partition", "seq", "worker", "rows", "count")
+"""The database keeps no order; what a reader looks for comes first."""
+
 
 def fields_text(fields: Mapping[str, Any]) -> str:
     """`seq=3 rows=5,000 reasons={"…": 2}`: texts as they are where they hold no blank, else in quotes."""
-    return " ".join(f"{name}={_value(value)}" for name, value in fields.items() if name != LEFT_OUT)
+    names = sorted(fields, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    return " ".join(f"{name}={_value(fields[name])}" for name in names if name != LEFT_OUT)
 
 
 def line_text(message: str, fields: Mapping[str, Any]) -> str:
