@@ -1,6 +1,7 @@
 """Makes the pictures of the documentation in docs/pictures: `python -m tests.etl_tui.pictures [FOLDER]`.
 
-The real program, on an embedded database with made-up jobs, at a moment that never passes.
+The real program, on an embedded database with made-up jobs. The moment is that of the making, for what the
+database tells of ages goes by its own clock.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import asyncio
 import re
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_core.store import embedded
 from etl_core.store.database import connect
 from etl_core.store.migrations import migrate
 from tests.etl_tui.showroom import furnish
-from tests.etl_tui.snapshots.staged import COLOURS, NOW, settled, staged
+from tests.etl_tui.snapshots.staged import COLOURS, settled, staged
 from tests.support.places import place
 
 SIZE = (110, 30)
@@ -25,19 +27,22 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "help": ("escape", "question_mark"),
     "job": ("escape", "f", "g", "enter"),
     "cards": ("escape", "v"),
+    "queues": ("v", "2"),
+    "workers": ("3",),
 }
 """A picture, and the keys that lead to it from the one before."""
 
 
 async def take_pictures(database_url: str, folder: Path) -> None:
     """Writes `NAME.svg` for every screen."""
+    now = datetime.now(UTC)
     conn = await connect(database_url, application_name="pictures")
     try:
         await migrate(conn)
-        await furnish(conn, NOW)
+        await furnish(conn, now)
     finally:
         await conn.close()
-    async with staged(database_url, SIZE, COLOURS) as pilot:
+    async with staged(database_url, SIZE, COLOURS, now=now) as pilot:
         for name, keys in SCREENS.items():
             await pilot.press(*keys)
             await settled(pilot)

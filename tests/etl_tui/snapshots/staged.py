@@ -20,8 +20,8 @@ from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.workplace import Workplaces
 from etl_tui.app.look.theme import choose_look
 
-NOW: Final = datetime(2026, 11, 24, 14, 32, 10, tzinfo=UTC)
-"""When it is looked at."""
+NOW: Final = datetime(2024, 11, 24, 14, 32, 10, tzinfo=UTC)
+"""When it is looked at: long ago by the clock of any database, for what that says must be the same, too."""
 COLOURS: Final = {"TERM": "screen-256color", "LANG": "C.UTF-8"}
 MONO: Final = COLOURS | {"NO_COLOR": "1"}
 _SAME: Final = 4
@@ -30,13 +30,13 @@ _PATIENCE: Final = 400
 
 
 @contextmanager
-def standing_still() -> Iterator[None]:
+def standing_still(now: datetime) -> Iterator[None]:
     """The clock of the screens, and the zone in which they tell times."""
     zone = os.environ.get("TZ")
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:
-        with patch.object(DatabaseClock, "now", lambda _: NOW):
+        with patch.object(DatabaseClock, "now", lambda _: now):
             yield
     finally:
         if zone is None:
@@ -48,13 +48,13 @@ def standing_still() -> Iterator[None]:
 
 @asynccontextmanager
 async def staged(
-    database_url: str, size: tuple[int, int], environ: Mapping[str, str]
+    database_url: str, size: tuple[int, int], environ: Mapping[str, str], *, now: datetime = NOW
 ) -> AsyncIterator[Pilot[Any]]:
     """A dashboard of that many columns and lines in the context `prod`, all jobs shown."""
     context = ContextSettings.model_validate({"database_url": database_url, "production": True})
     settings = load_settings(context="prod", contexts={"prod": context})
     workplaces = Workplaces(settings)
-    with standing_still(), patch.dict(os.environ):
+    with standing_still(now), patch.dict(os.environ):
         os.environ.pop("NO_COLOR", None)
         os.environ.update({name: value for name, value in environ.items() if name == "NO_COLOR"})
         workplace = await workplaces.enter()
