@@ -72,7 +72,7 @@ class BulkDialog(Dialog[BulkRun]):
         self._list = Choices(
             look, name_cells=min(LONGEST_NAME, 2 + max(width_of(full_name(job)) for job in jobs))
         )
-        self._typed = Input(compact=True, id="typed", placeholder=name_to_type)
+        self._typed = Input(compact=True, id="typed")
         self._typed.cursor_blink = False
         self._yes = DialogButton(look, f"{action.yes}: {len(self._able):,}", name="yes")
         self._no = DialogButton(look, "Leave it", name="no")
@@ -91,7 +91,7 @@ class BulkDialog(Dialog[BulkRun]):
             if self._name_to_type:
                 with Horizontal(id="asked"):
                     yield Static(
-                        f"This is production: write {clean(self._name_to_type)} ",
+                        f"This is production; to go on write {clean(self._name_to_type)}: ",
                         classes="label",
                         markup=False,
                     )

@@ -279,7 +279,8 @@ class JobActions:
             self._undoable = action, run.done
         failed = f", {run.failed:,} failed" if run.failed else ""
         left = f", {run.left:,} not tried" if run.left else ""
-        text = f"{action.name}: {len(run.done):,} done{failed}{left}"
+        name = action.name if run.doing is action.do else f"Undo of {action.name}"
+        text = f"{name}: {len(run.done):,} done{failed}{left}"
         if run.failed:
             self._message.refuse(text)
         else:

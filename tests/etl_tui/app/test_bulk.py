@@ -64,7 +64,9 @@ async def test_off_and_snooze_of_many_are_taken_back(
         await dashboard.until(lambda: "Undo of Switch off: 3 done" in dashboard.screen_text())
         off = "SELECT array_agg(job_name) FROM etl_jobs WHERE NOT active"
         assert await db.fetchval(off) == ["alpha"]
-        await dashboard.pilot.press("escape", "S", *"tomorrow 08:00")
+        await dashboard.pilot.press("escape")
+        await dashboard.until(lambda: "Undo of Switch off: 3 done" in dashboard.line("message"))
+        await dashboard.pilot.press("S", *"tomorrow 08:00")
         await dashboard.until(lambda: "Does not start by itself before" in dashboard.screen_text())
         assert "08:00" in dashboard.screen_text()
         await dashboard.pilot.press("enter", "y")
@@ -110,7 +112,7 @@ async def test_production_asks_for_the_context_s_name(
         dashboard.app.production, dashboard.app.context_name = True, "prod"
         await _mark_all(dashboard)
         await dashboard.pilot.press("r")
-        await dashboard.until(lambda: "This is production: write prod" in dashboard.screen_text())
+        await dashboard.until(lambda: "This is production; to go on write prod:" in dashboard.screen_text())
         await dashboard.pilot.press("y", "enter")
         assert await db.fetchval("SELECT count(*) FROM job_runs") == 0
         await dashboard.pilot.press("backspace", *"prod", "enter")
