@@ -8,10 +8,7 @@ KINDS = ("github", "jira", "files", "rest", "postgres", "synthetic")
 
 
 async def fill(conn: Connection, jobs: int, *, tenants: int = 12) -> None:
-    """Jobs that ran, run, failed, rest or are off; one scheduler and four workers that count as alive.
-
-    Nothing runs here: states stay as they are, but for what falls due.
-    """
+    """Jobs that ran, failed, rest or are off, one of 500 that runs; none falls due in the next half hour."""
     await conn.execute("SET session_replication_role = replica")  # no triggers, no foreign keys: they hold
     await conn.execute("DELETE FROM etl_jobs")
     await conn.execute(
@@ -29,11 +26,11 @@ async def fill(conn: Connection, jobs: int, *, tenants: int = 12) -> None:
         " tenant_id, created_at, last_updated_at, last_run_started_at, last_run_finished_at, last_success_at,"
         " status, error_message, error_kind, retry_count, active, off_by, off_reason)"
         " SELECT i.type || '-' || lpad(n::text, 5, '0'),"
-        " CASE n % 4 WHEN 0 THEN 60 WHEN 1 THEN 360 ELSE 1440 END, 15,"
+        " CASE n % 4 WHEN 0 THEN 60 WHEN 1 THEN 360 ELSE 1440 END, 45,"
         " i.id, i.tenant_id, now() - interval '90 days', now() - interval '1 hour',"
-        " now() - make_interval(secs => 40 + n % 3300), now() - make_interval(secs => n % 3300),"
-        " now() - make_interval(secs => CASE WHEN n % 50 = 7 THEN 900000 ELSE n % 3300 END),"
-        " CASE WHEN n % 25 = 3 THEN 'FAILED' WHEN n % 100 = 5 THEN 'RUNNING' WHEN n % 60 = 9 THEN 'FINISHED'"
+        " now() - make_interval(secs => 40 + n % 1200), now() - make_interval(secs => n % 1200),"
+        " now() - make_interval(secs => CASE WHEN n % 50 = 7 THEN 900000 ELSE n % 1200 END),"
+        " CASE WHEN n % 25 = 3 THEN 'FAILED' WHEN n % 500 = 5 THEN 'RUNNING' WHEN n % 60 = 9 THEN 'FINISHED'"
         " ELSE 'READY' END,"
         " CASE WHEN n % 25 = 3 THEN 'timeout after 30 s from ' || i.type || '.example' END,"
         " CASE WHEN n % 25 = 3 THEN 'transient' END, CASE WHEN n % 25 = 3 THEN 1 + n % 4 ELSE 0 END,"

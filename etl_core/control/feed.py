@@ -6,6 +6,7 @@ a commit with a pending NOTIFY takes a server-wide lock, so a NOTIFY per change 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from etl_core.store.queries import load
 _jobs = load("jobs")
 _runs = load("runs")
 
+BREATH: Final = 250
+"""Rows between two moments in which keys are listened to."""
 OVERLAP = timedelta(seconds=5)
 """How far each look reaches back before the last, for transactions that committed late."""
 
@@ -59,7 +62,11 @@ class JobFeed:
     async def read_all(self) -> list[JobRow]:
         """Every job, sorted by job_name; forgets what was given before."""
         now = await self._now()
-        rows = [_row(record) async for record in _jobs.list_jobs(self._conn, tenant=self._tenant)]
+        rows: list[JobRow] = []
+        async for record in _jobs.list_jobs(self._conn, tenant=self._tenant):
+            rows.append(_row(record))
+            if len(rows) % BREATH == 0:
+                await asyncio.sleep(0)
         self._given = {row.id: row for row in rows}
         self._looked_at = now
         return rows

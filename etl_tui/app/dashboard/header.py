@@ -13,7 +13,7 @@ from etl_core.models.health import Health
 from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import ago_text, span_text
 from etl_core.rules.job_tone import Tone
-from etl_tui.app.dashboard.totals import count_states, totals_bar, totals_pieces
+from etl_tui.app.dashboard.totals import count_states, state_of, totals_bar, totals_pieces
 from etl_tui.app.look.cells import clean, width_of
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
@@ -35,7 +35,7 @@ class Header(Vertical):
         self._look = look
         self._tenant = clean(tenant) if tenant else None
         self._totals: Counter[str] = Counter()
-        self._due: Sequence[datetime] = ()
+        self._due: dict[int, datetime] = {}
         self._last_success: datetime | None = None
         self._health: Health | None = None
         self._now = datetime.now().astimezone()
@@ -57,8 +57,20 @@ class Header(Vertical):
         """Counts the states of all jobs, what falls due, and finds the last success of any."""
         jobs = list(jobs)
         self._totals = count_states(jobs)
-        self._due = [job.due_at for job in jobs if job.due_at is not None]
+        self._due = {job.id: job.due_at for job in jobs if job.due_at is not None}
         self._last_success = max((job.last_success_at for job in jobs if job.last_success_at), default=None)
+        self._draw()
+
+    def follow_changes(self, changed: Sequence[tuple[JobRow, JobRow]]) -> None:
+        """The same, of jobs that are others than before (old, new)."""
+        for old, new in changed:
+            self._totals[state_of(old)] -= 1
+            self._totals[state_of(new)] += 1
+            self._due.pop(new.id, None)
+            if new.due_at is not None:
+                self._due[new.id] = new.due_at
+            if new.last_success_at is not None and new.last_success_at != old.last_success_at:
+                self._last_success = max(new.last_success_at, self._last_success or new.last_success_at)
         self._draw()
 
     def show_clock(self, now: datetime, *, paused: bool) -> None:
@@ -114,7 +126,7 @@ class Header(Vertical):
                 style = look.tone(Tone.WAITING) if old else look.dim
                 facts.append((True, Piece(f" {health.runs_queued:,} queued{old} ", style)))
         soon = self._now + SOON
-        due = sum(1 for moment in self._due if moment <= soon)
+        due = sum(1 for moment in self._due.values() if moment <= soon)
         facts.append((False, Piece(f" {due:,} due in 1h ", look.dim)))
         if self._last_success is not None:
             facts.append(

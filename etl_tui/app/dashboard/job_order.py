@@ -94,6 +94,14 @@ class JobOrder:
             found.sort(key=lambda job: tone_of(job) is not Tone.FAILED)
         return found
 
+    def keeps_place(self, old: JobRow, new: JobRow) -> bool:
+        """Whether a job that changed stays where it is among the others."""
+        if _name(old) != _name(new):
+            return False
+        if self.failed_first and (tone_of(old) is Tone.FAILED) != (tone_of(new) is Tone.FAILED):
+            return False
+        return self.title == BY_NAME or bool(_KEYS[self.title](old) == _KEYS[self.title](new))
+
     def by(self, title: str) -> JobOrder:
         """By that column; by the one that it is already, the other way round."""
         if title not in _KEYS:

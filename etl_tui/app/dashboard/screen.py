@@ -147,10 +147,17 @@ class Dashboard(ViewCommands):
         if changes.removed:
             self._marks.keep_only(self._jobs.keys())
         self._alerts.see(changes.changed)
+        known = [(self._jobs[job.id], job) for job in changes.changed if job.id in self._jobs]
         self._jobs.update((job.id, job) for job in changes.changed)
-        if changes.changed or changes.removed:
+        if len(known) < len(changes.changed) or changes.removed:
             self._header.show_totals(self._jobs.values())
             self._show_jobs()
+        elif known:
+            self._header.follow_changes(known)
+            if self._filter or not all(self._order.keeps_place(*pair) for pair in known):
+                self._show_jobs()
+            else:  # sorting ten thousand again for a few would be most of what a second costs
+                self._grid.show_jobs([self._jobs[job.id] for job in self._grid.jobs])
 
     def show_health(self, health: Health) -> None:
         """Who is alive, and the database's time."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from etl_tui.app.dashboard.arrangement import Grouping
-from etl_tui.app.dashboard.job_order import BY_NAME, JobOrder
+from etl_tui.app.dashboard.job_order import BY_NAME, SORTABLE, JobOrder
 from etl_tui.app.preferences import Preference
 
 
@@ -25,7 +25,8 @@ class ViewChoice:
 
     @property
     def order(self) -> JobOrder:
-        return JobOrder(self.sorted_by, self.reverse, self.failed_first)
+        title = self.sorted_by if self.sorted_by in SORTABLE else BY_NAME
+        return JobOrder(title, self.reverse, self.failed_first)
 
     def in_order(self, order: JobOrder) -> ViewChoice:
         """The same, sorted otherwise."""
