@@ -8,6 +8,7 @@ from textual.containers import Vertical
 
 from etl_core.models.job import JobRow
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 
 
 class JobTab(Vertical):
@@ -44,7 +45,7 @@ class JobTab(Vertical):
 
     def begin_loading(self) -> None:
         """Loads beside the screen; a load that is under way is given up for it."""
-        self.run_worker(self.load(), group="load", exclusive=True)
+        run_latest(self, self.load, "load")
 
     def job_changed(self, job: JobRow) -> None:
         """Loads again when something of the job, or of its run, is other than at the last load."""

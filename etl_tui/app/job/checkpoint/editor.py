@@ -15,6 +15,7 @@ from textual.widgets import TextArea
 from etl_core.control.checkpoints import Problem
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.text_view import TextView
@@ -78,7 +79,7 @@ class EditDialog(Dialog[str | None]):
 
     @on(TextArea.Changed)
     def _typed(self) -> None:
-        self.run_worker(self._check_soon(), group="check", exclusive=True)
+        run_latest(self, self._check_soon, "check")
 
     async def _check_soon(self) -> None:
         await asyncio.sleep(CHECK_AFTER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from textwrap import wrap
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ from etl_tui.app.dialogs.dialog import Dialog
 from etl_tui.app.dialogs.dialog_button import DialogButton
 from etl_tui.app.job.checkpoint.diff_list import diff_lines
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.text_view import TextView
@@ -133,7 +135,7 @@ class PlanDialog(Dialog[RepairDone | None]):
     def _begin_plan(self, after: float) -> None:
         self._plan = None
         self.query_one("#yes", DialogButton).disabled = True
-        self.run_worker(self._read_plan(after), group="plan", exclusive=True)
+        run_latest(self, partial(self._read_plan, after), "plan")
 
     async def _read_plan(self, after: float) -> None:
         await asyncio.sleep(after)

@@ -21,6 +21,7 @@ from etl_tui.app.job.checkpoint.editor import EditDialog
 from etl_tui.app.job.checkpoint.outside_editor import edit_outside
 from etl_tui.app.job.checkpoint.plan_dialog import MakeRepair, PlanDialog
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 
 if TYPE_CHECKING:
     from etl_tui.app.job.checkpoint.tab import CheckpointTab
@@ -213,7 +214,7 @@ class Repairing:
             except (EtlError, ValueError) as refusal:
                 self._desk.message.refuse(str(refusal))
 
-        self._tab.run_worker(attempt(), group="repair", exclusive=True)
+        run_latest(self._tab, attempt, "repair")
 
     async def _at_rest(self, begin: Callable[[CurrentCheckpoint], Awaitable[None]]) -> None:
         if self._desk.job.status == "RUNNING" and not await self._cancelled_first():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import ClassVar
 
 import asyncpg
@@ -30,6 +31,7 @@ from etl_tui.app.job.checkpoint.tree_lines import TreeLine
 from etl_tui.app.job.checkpoint.value_words import size_text
 from etl_tui.app.job.checkpoint.versions import VersionList
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
 from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.cells import clean
@@ -72,6 +74,7 @@ class CheckpointTab(JobTab):
         look = desk.look
         self._title = StyledLine(look, "cp-title")
         self._notice = StyledLine(look, "cp-notice")
+        self._notice.display = False
         self.tree_view = CheckpointTree(look, desk.clock)
         self._json = JsonView(look)
         self.versions = VersionList(look, desk.clock)
@@ -104,7 +107,6 @@ class CheckpointTab(JobTab):
                 yield self._diff
 
     def on_mount(self) -> None:
-        self._notice.display = False
         self._draw_title()
 
     def on_resize(self) -> None:
@@ -195,10 +197,11 @@ class CheckpointTab(JobTab):
         row = self.desk.job.rows_extracted if moving else None
         wanted = (before, after, version.version, row)
         if wanted != self._diffed or not at_once:
-            self.run_worker(self._show_diff(before, after, wanted, at_once), group="diff", exclusive=True)
+            show = partial(self._show_diff, before, after, wanted, at_once=at_once)
+            run_latest(self, show, "diff")
 
     async def _show_diff(
-        self, before: int | None, after: int | None, wanted: tuple[int | None, ...], at_once: bool
+        self, before: int | None, after: int | None, wanted: tuple[int | None, ...], *, at_once: bool
     ) -> None:
         if not at_once:
             await asyncio.sleep(DIFF_AFTER)

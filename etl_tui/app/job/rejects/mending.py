@@ -7,9 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from etl_core.control.checkpoints import Problem
-from etl_core.control.rejects import correct_reject, drop_rejects, parse_record, replay_rejects
+from etl_core.control.rejects import (
+    correct_reject,
+    drop_rejects,
+    parse_record,
+    replay_rejects,
+    show_reject,
+)
 from etl_core.errors import EtlError
-from etl_core.models.reject import ReplaySelection
+from etl_core.models.reject import RejectDetails, ReplaySelection
 from etl_tui.app.dialogs.prompt_dialog import PromptDialog
 from etl_tui.app.job.checkpoint.editor import EditDialog
 from etl_tui.app.job.desk import Desk
@@ -34,9 +40,16 @@ class Mending:
 
     def correct(self) -> None:
         """Edits the record, and replays it as it is then."""
-        reject = self._tab.shown
-        if reject is None:
+        row = self._tab.current
+        if row is None:
             return
+
+        async def begin() -> None:
+            self._edit(await self._desk.source.ask(lambda conn: show_reject(conn, row.id)))
+
+        self._attempt(begin)
+
+    def _edit(self, reject: RejectDetails) -> None:
         payload = reject.payload
         text = payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -20,6 +21,7 @@ from etl_tui.app.commands.registry import bindings
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.job.checkpoint.value_words import size_text
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
 from etl_tui.app.job.rejects.mending import Mending
 from etl_tui.app.job.tab import JobTab
@@ -73,8 +75,7 @@ class RejectsTab(JobTab):
         self._payload = TextView(desk.look, "payload")
         self._prompt = PromptLine(desk.look)
         self._rejects: list[RejectRow] = []
-        self.shown: RejectDetails | None = None
-        """The one under the cursor with its payload, once it is read."""
+        self._shown: RejectDetails | None = None
         self._mending = Mending(self, desk)
 
     def compose(self) -> ComposeResult:
@@ -111,9 +112,9 @@ class RejectsTab(JobTab):
         told = f" REJECTS  {len(self._rejects):,}{more}" if self._rejects else " REJECTS"
         self._title.show([Piece(told, self.desk.look.dim)])
         if self._list.current is None:
-            self.shown = None
+            self._shown = None
             self._payload.show_lines([])
-        elif self.shown is None or self.shown.id != self._list.current.id:
+        elif self._shown is None or self._shown.id != self._list.current.id:
             self._begin_reading()
 
     def _none(self) -> str:
@@ -132,12 +133,12 @@ class RejectsTab(JobTab):
     @on(LineList.Moved, "#rejects")
     def _begin_reading(self) -> None:
         if row := self._list.current:
-            self.run_worker(self._read(row.id), group="payload", exclusive=True)
+            run_latest(self, partial(self._read, row.id), "payload")
 
     async def _read(self, reject_id: int) -> None:
         found = await self.desk.ask(lambda conn: show_reject(conn, reject_id))
         if found is not None:
-            self.shown = found
+            self._shown = found
             self._payload.show_lines(reject_lines(self.desk.look, found))
 
     # Commands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from etl_core.run_log import Level
 from etl_tui.app.commands.job import LOG
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
 from etl_tui.app.job.runs.log_view import LogView, line_text
 from etl_tui.app.job.tab import JobTab
@@ -158,7 +160,7 @@ class LogTab(JobTab):
             self.desk.message.refuse("there is no run yet")
             return
         path = Path(text or f"run-{run_id}.log").expanduser()
-        self.run_worker(self._export(run_id, path), group="export", exclusive=True)
+        run_latest(self, partial(self._export, run_id, path), "export")
 
     async def _export(self, run_id: int, path: Path) -> None:
         async def read(conn: asyncpg.Connection) -> list[LogLine]:

@@ -18,6 +18,7 @@ from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.rejects.tab import RejectsTab
 from etl_tui.app.job.runs.log_tab import LogTab
 from etl_tui.app.job.runs.run_list import RUN_TONES
@@ -79,7 +80,7 @@ class RunScreen(TabbedScreen):
     def show_head(self) -> None:
         self._trouble = ""
         if self._run is None or self._run.state.is_open:
-            self.run_worker(self._read(), group="head", exclusive=True)
+            run_latest(self, self._read, "head")
         self._draw()
 
     def head_trouble(self, error: str) -> None:
@@ -88,7 +89,7 @@ class RunScreen(TabbedScreen):
 
     def tick_head(self) -> None:
         if self._run is not None and self._run.state.is_open:
-            self.run_worker(self._read(), group="head", exclusive=True)
+            run_latest(self, self._read, "head")
 
     async def _read(self) -> None:
         run = await self.desk.ask(lambda conn: find_run(conn, self._run_id))

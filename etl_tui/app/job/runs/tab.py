@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -15,6 +16,7 @@ from etl_core.models.run_comparison import RunComparison
 from etl_tui.app.commands.job import RUNS
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.job.desk import Desk
+from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
 from etl_tui.app.job.runs.comparison import comparison_lines
 from etl_tui.app.job.runs.run_list import RunList, titles
@@ -96,7 +98,7 @@ class RunsTab(JobTab):
         comparing = run is not None and marked is not None
         self.set_class(comparing, "-comparing")
         if run is not None and marked is not None:
-            self.run_worker(self._show_comparison(marked, run.id), group="compare", exclusive=True)
+            run_latest(self, partial(self._show_comparison, marked, run.id), "compare")
 
     async def _show_comparison(self, one: int, other: int) -> None:
         if one == other:
