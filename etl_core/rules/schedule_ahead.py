@@ -194,3 +194,10 @@ def _contender(job: PlannedJob, due: datetime, begin: datetime, may: Sequence[in
     if job.running_since is not None:
         busy = max((job.running_since - begin).total_seconds() + usual, 0.0)
     return Contender(job.id, (due - begin).total_seconds(), job.interval.total_seconds(), usual, busy, may)
+
+
+def wait_text(job: str, waits_for: str, minutes: float, times: int) -> str:
+    """`acme/jira waits for acme/github, about 12 min`, and how often it does."""
+    about = f"about {round(minutes)} min" if minutes >= 1 else "under a minute"
+    often = f", {times:,} times" if times > 1 else ""
+    return f"{job} waits for {waits_for}, {about}{often}"

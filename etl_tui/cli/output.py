@@ -75,6 +75,14 @@ class Output:
         """Whether a person watches the answer."""
         return self._stdout.isatty()
 
+    def shows(self, text: str) -> bool:
+        """Whether stdout's encoding has these characters."""
+        try:
+            text.encode(self._stdout.encoding or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
     def emit(self, document: Any) -> None:
         """Prints pydantic models, dataclasses, mappings and sequences of them as one JSON document."""
         from pydantic_core import to_json

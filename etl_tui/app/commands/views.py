@@ -58,5 +58,6 @@ COMMANDS: Final = (
     _goes("jobs", "The jobs", "show_view('jobs')", ("1",)),
     _goes("queues", "What waits for each stage, and why", "show_view('queues')", ("2",)),
     _goes("workers", "Workers and schedulers, and what they have in hand", "show_view('workers')", ("3",)),
+    _goes("schedule", "What starts in the next 24 hours", "show_view('schedule')", ("4",)),
     _goes("activity", "Who did what, what failed, what recovered", "show_view('activity')", ("5",)),
 )

@@ -10,10 +10,13 @@ from etl_tui.app.look.theme import Look
 from etl_tui.app.views.activity import ActivityView
 from etl_tui.app.views.board import Board
 from etl_tui.app.views.queues import QueuesView
+from etl_tui.app.views.schedule import ScheduleView
 from etl_tui.app.views.view import View
 from etl_tui.app.views.workers import WorkersView
 
-KINDS: Final[Mapping[str, type[View]]] = {kind.NAME: kind for kind in (QueuesView, WorkersView, ActivityView)}
+KINDS: Final[Mapping[str, type[View]]] = {
+    kind.NAME: kind for kind in (QueuesView, WorkersView, ScheduleView, ActivityView)
+}
 
 
 class ViewSwitch:

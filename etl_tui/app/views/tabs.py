@@ -12,6 +12,7 @@ VIEWS = (
     ("1", "jobs"),
     ("2", "queues"),
     ("3", "workers"),
+    ("4", "schedule"),
     ("5", "activity"),
 )
 """Key and name, in the order of the screen."""

@@ -32,8 +32,6 @@ from etl_tui.app.views.tabs import ViewTabs
 if TYPE_CHECKING:
     from etl_tui.app.views.switch import ViewSwitch
 
-LOOK_EVERY = 1.0
-"""Seconds between looks at the database."""
 TICK_SECONDS = 1.0
 
 Answer = TypeVar("Answer")
@@ -45,6 +43,8 @@ class View(CommandScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = bindings(VIEW)
     NAME: ClassVar[str]
+    LOOK_EVERY: ClassVar[float] = 1.0
+    """Seconds between looks at the database."""
     FIRST_LIST: ClassVar[int] = 0
     """Which of its lists has the keys at first."""
 
@@ -155,7 +155,7 @@ class View(CommandScreen):
                 self._error = f"unexpected {type(defect).__name__}: {defect}"
             self.tell()
             try:
-                await asyncio.wait_for(self._woken.wait(), LOOK_EVERY)
+                await asyncio.wait_for(self._woken.wait(), self.LOOK_EVERY)
                 self._woken.clear()
             except TimeoutError:
                 pass

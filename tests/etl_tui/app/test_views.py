@@ -8,6 +8,8 @@ import asyncpg
 from textual import events
 
 from etl_core.control.jobs import run_now
+from etl_core.control.pauses import pause
+from etl_core.control.places import Place
 from etl_tui.app.look.styled_line import StyledLine
 from etl_tui.app.views.list_view import ListView
 from etl_tui.app.views.view import View
@@ -165,5 +167,25 @@ async def test_activity_tells_who_did_what_what_failed_and_what_recovered(
         await dashboard.pilot.press("slash", *"actor:tess", "enter")
         await dashboard.until(lambda: len(view.list.rows) == 1)
         await dashboard.pilot.press("enter")
+        await dashboard.until(lambda: dashboard.app.screen is not view)
+        assert "acme/github" in dashboard.screen_text()
+
+
+async def test_the_schedule_shows_density_starts_and_pauses(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    await add_job("github", schedule_interval_minutes=30)
+    await add_job("jira", tenant="globex")
+    await pause(db, Place("globex"), PERSON, reason="migration")
+    async with drive() as dashboard:
+        view = await open_view(dashboard, "4")
+        await dashboard.until(lambda: len(view.list.rows) == 2)
+        text = "\n".join(view.list.drawn)
+        assert "paused until resumed, 1 job" in text
+        assert "acme/github" in text
+        assert "48 starts in 24 h" in line(dashboard, "tabs")
+        assert "█" in line(dashboard, "strip")
+        assert ":00" in line(dashboard, "hours")
+        await dashboard.pilot.press("slash", *"github", "enter", "enter")
         await dashboard.until(lambda: dashboard.app.screen is not view)
         assert "acme/github" in dashboard.screen_text()

@@ -6,6 +6,7 @@ import pytest
 
 from etl_core.models.dispatch import LimitRow, PauseRow, QueueRow, WindowRow, WorkerRow
 from etl_core.models.run import RunRow
+from etl_core.models.schedule import Schedule
 from tests.etl_tui.cli.conftest import Cli, Sql
 from tests.etl_tui.cli.test_job_interventions import TAKE, WORKER
 
@@ -202,3 +203,14 @@ def test_runs(acme: Cli) -> None:
     shown = acme("runs", "show", str(runs[0].id)).out
     assert "CANCELLED" in shown
     assert "manual, by " in shown
+
+
+def test_the_schedule_to_come(acme: Cli) -> None:
+    told = acme("schedule", "--hours", "3")
+    assert told.code == 0
+    assert "acme/orders" in told.out
+    assert "starts in 3 hours" in told.out
+    schedule = Schedule.model_validate(acme("schedule", "--json").document)
+    assert [start.job for start in schedule.coming] == ["acme/orders"]
+    assert acme("schedule", "--tenant", "nobody", "--json").document["total"] == 0
+    acme("schedule", "--hours", "0").refused(2, "1 to 336")
