@@ -183,7 +183,11 @@ def _commands(runs: list[Any]) -> Iterator[list[str]]:
     yield ["db", "status"]
     yield ["pause", "--list"]
     yield ["queues", "list"]
+    yield ["runs", "list"]
+    yield ["audit", "list"]
     for name, run in runs[:: len(runs) // 8]:
         yield ["runs", "show", str(run["id"])]
+        yield ["runs", "log", str(run["id"])]
         yield ["jobs", "show", f"acme/{name}"]
         yield ["jobs", "why", f"acme/{name}"]
+        yield ["checkpoint", "history", f"acme/{name}"]
