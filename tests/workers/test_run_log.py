@@ -26,6 +26,7 @@ from workers.connectors.synthetic import SyntheticConnector
 from workers.connectors.synthetic.config import SyntheticConfig
 from workers.milestones import FIRST
 
+_prune = load("prune")
 _run_logs = load("run_logs")
 
 
@@ -161,3 +162,20 @@ async def test_what_a_worker_told_before_it_was_killed_is_there(db: Connection, 
     second = [line for line in lines if line.message == "run claimed"][1]
     assert second.id > lost.id
     assert second.fields["lease"] == 3
+
+
+async def test_lines_are_pruned_by_age_also_of_runs_that_are_kept(db: Connection) -> None:
+    job_id, worker_id = await make_job(db), await make_worker(db)
+    run = await start_run(db, job_id, worker_id)
+    old = (
+        "INSERT INTO run_logs (run_id, at, level, message) SELECT $1, now() - interval '9 days', 'info', 'x'"
+    )
+    await db.execute(old, run.id)
+    assert await _prune.prune_logs(db, keep_days=3.0, at_most=100) == 0  # its run is open
+    await db.execute(
+        "UPDATE job_runs SET state = 'SUCCEEDED', finished_at = now() - interval '9 days' WHERE id = $1",
+        run.id,
+    )
+    await _run_logs.add_line(db, run_id=run.id, level="info", message="of today", fields={})
+    assert await _prune.prune_logs(db, keep_days=3.0, at_most=100) == 1
+    assert [line.message for line in await read_log(db, run.id)] == ["of today"]
