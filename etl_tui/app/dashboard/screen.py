@@ -37,7 +37,6 @@ from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
-from etl_tui.app.job.screen import JobScreen
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
@@ -249,6 +248,9 @@ class Dashboard(ViewCommands):
         return None
 
     def show_job(self, job: JobRow) -> None:
+        # Sixty modules, which are a fifth of the start, for whoever opens a job.
+        from etl_tui.app.job.screen import JobScreen
+
         self.app.push_screen(JobScreen(self._source, self._look, job, others=self._jobs.values))
 
     def look_again(self) -> None:
