@@ -43,6 +43,10 @@ class CurrentCheckpoint:
     """The database's time."""
 
 
+_MOST_NAMED = 3
+"""Partitions that a version names; of more, one stands for all."""
+
+
 class CheckpointVersion(BaseModel):
     """A version in a checkpoint's history; counts are of partitions."""
 
@@ -82,7 +86,9 @@ class CheckpointVersion(BaseModel):
             if number
         ]
         names = [place_title(Place(*place)) for place in self.touched]
-        more = self.partitions_new + self.partitions_changed + self.partitions_gone - len(names)
+        total = self.partitions_new + self.partitions_changed + self.partitions_gone
+        names = names if total <= _MOST_NAMED else names[:1]
+        more = total - len(names)
         shown = ", ".join(names) + (f" and {more:,} more" if names and more > 0 else "")
         return ", ".join(told) + (f": {shown}" if shown else "")
 
