@@ -11,7 +11,7 @@ import pytest
 from etl_core.control import checkpoints
 from etl_core.control.audit import Actor
 from etl_core.control.interventions import hold
-from etl_core.control.jobs import run_now
+from etl_core.control.jobs import run_now, show_job
 from etl_core.errors import Conflict, InvalidInput
 from etl_core.lifecycle.settle import settle_run
 from etl_core.rules.checkpoints.document import EMPTY, Document, Place
@@ -168,6 +168,7 @@ async def test_documents_of_another_form(db: Connection, job_id: int) -> None:
     current = await checkpoints.read_checkpoint(db, job_id)
     assert (current.document.other, current.raw) == ([1, None], None)
     assert "no object" in (current.uneditable or "")
+    assert (await show_job(db, job_id)).checkpoint_data == [1, None]
 
 
 async def test_a_newer_form_is_shown_and_not_edited(db: Connection, job_id: int) -> None:
