@@ -22,7 +22,7 @@ from etl_core.connector import ColumnType, Verbatim
 _NONE = type(None)
 _AS_TEXT: Final = frozenset({ColumnType.NUMERIC, ColumnType.TIMESTAMPTZ, ColumnType.DATE, ColumnType.JSONB})
 """What may come as PostgreSQL writes it."""
-_encode = msgspec.json.Encoder(enc_hook=as_json).encode
+_encode_lines = msgspec.json.Encoder(enc_hook=as_json).encode_lines
 
 
 def coerced_at_once(type_: ColumnType, values: Sequence[Any]) -> Sequence[Staged] | None:
@@ -107,8 +107,9 @@ def _uuid(values: Sequence[Any], kinds: set[type]) -> Sequence[Staged] | None:
 def _jsonb(values: Sequence[Any], kinds: set[type]) -> Sequence[Staged] | None:
     if float in kinds:
         return None  # NaN is null
-    staged = [_encode(value).decode() for value in values]
-    return None if any("\\u0000" in text for text in staged) else staged
+    lines = _encode_lines(values)
+    # A line each, for JSON holds no line end.
+    return None if b"\\u0000" in lines else lines.decode().split("\n")[:-1]
 
 
 _AT_ONCE: Final[dict[ColumnType, Callable[[Sequence[Any], set[type]], Sequence[Staged] | None]]] = {

@@ -13,6 +13,9 @@ from etl_core.errors import EtlError
 
 OBJECTS_BEFORE_COLLECTION = 50_000
 """Python's 700 would have it look for cycles at every hundredth record, and there are none in records."""
+TURN = 0.001
+"""Seconds for which a thread may keep the others waiting: with Python's 5 ms each answer of PostgreSQL waits
+so long for a page that is read and one that is transformed."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         configure_logging(settings)
         wait_at_most(settings.limit_patience)
         gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+        sys.setswitchinterval(TURN)
         asyncio.run(run_worker(settings, slots=args.concurrency, stages=stages, with_parent=args.with_parent))
     except EtlError as error:
         print(f"etl-worker: {error}", file=sys.stderr)  # noqa: T201

@@ -9,6 +9,9 @@ from typing import Any
 
 from etl_core.connector import Record
 
+FEW_RECORDS = 100
+"""So many are encoded, and transformed, in the event loop: sooner done than a thread is woken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

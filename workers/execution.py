@@ -210,7 +210,7 @@ class Execution:
     async def _extract_and_load(self, extractor: Extractor, loader: RunLoader) -> None:
         stored: asyncio.Queue[Batch | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
-            self._extracting = group.create_task(self._extract(extractor, stored), name="extract")
+            self._extracting = group.create_task(self._extract(extractor, loader, stored), name="extract")
             # Not in its `finally`: a task cancelled before its first step never gets there.
             self._extracting.add_done_callback(lambda _: stored.put_nowait(None))
             if self._giving_way:
@@ -301,7 +301,9 @@ class Execution:
             records=await asyncio.to_thread(decode, payload),
         )
 
-    async def _extract(self, extractor: Extractor, stored: asyncio.Queue[Batch | None]) -> None:
+    async def _extract(
+        self, extractor: Extractor, loader: RunLoader, stored: asyncio.Queue[Batch | None]
+    ) -> None:
         async with aclosing(extractor.batches()) as batches:
             async for batch in batches:
                 rows = {stream: len(records) for stream, records in batch.records.items()}
@@ -317,6 +319,7 @@ class Execution:
                     before_the_next = self._pass_on(batch.stored_bytes)
                 del batch
                 await before_the_next
+                await loader.copying.wait()
                 if may_give_way and await self._others_wait():
                     log.info("gives way: others wait for a slot")
                     self._giving_way = True

@@ -19,7 +19,7 @@ from etl_core.run_log import RunLog, Unheard
 from etl_core.secret_values import holds_secret
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
-from workers.batch import Batch
+from workers.batch import FEW_RECORDS, Batch
 from workers.budget import PostgresBudgets
 from workers.checkpoint_form import checkpoint_version
 from workers.connector_calls import ask
@@ -41,8 +41,6 @@ FIRST_PAUSE = 1.0
 """Seconds before the second try; doubles with each."""
 TELLING_SECRET = 8
 """Characters from which on a secret in a checkpoint is no accident: a password `test` is in `latest`, too."""
-FEW_RECORDS = 100
-"""So many are encoded in the event loop."""
 
 
 @dataclass(frozen=True, slots=True)

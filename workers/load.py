@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from etl_core.connector import Column, ColumnType, Connector, Record, Stream
 from etl_core.errors import Fenced
 from etl_core.store.database import Connection, Pool
 from etl_core.store.queries import load
-from workers.batch import Batch
+from workers.batch import FEW_RECORDS, Batch
 from workers.connector_calls import transform
 from workers.loader import destination, walks
 from workers.loader.children import Gone, delete_children, delete_named, what_is_gone
@@ -41,9 +41,6 @@ log = structlog.get_logger()
 
 Counts = dict[str, int]
 
-FEW_RECORDS = 100
-"""So many are transformed in the event loop: sooner done than a thread is woken."""
-
 
 class CannotLoad(Exception):
     """The destination refuses this batch for good; its lane ends here."""
@@ -60,13 +57,15 @@ class Loader:
         tables: Mapping[str, TargetTable],
         *,
         options: Mapping[str, Any] | None = None,
+        on_staged: Callable[[], None] = lambda: None,
     ) -> None:
-        """`options` are what a person asked of the run."""
+        """`options` are what a person asked of the run; `on_staged` hears of rows that are copied."""
         self._pool = pool
         self._run = run
         self._connector = connector
         self._tables = dict(tables)
         self._options = options or {}
+        self._on_staged = on_staged
         self._inferred: dict[str, dict[str, ColumnType]] = {}
         """Stream -> columns that its records were found to need, whether its table may have them or not."""
 
@@ -213,6 +212,7 @@ class Loader:
     ) -> Counts:
         # COPY first, locks after: they are held only for the merge.
         staged = [] if piecewise else [await stage_rows(conn, table, rows) for table, rows in typed]
+        self._on_staged()
         if not await self._hold(conn, batch):
             return await self._committed_before(conn, batch)
         await walks.hold(conn, self._run.job_id, gone.steps)
@@ -255,6 +255,7 @@ class Loader:
         async with destination.turn(there, conn, batch.run_id, batch.seq, batch.lease) as turn:
             if turn.outcome is None:
                 staged = [] if piecewise else [await stage_rows(there, *each) for each in typed]
+                self._on_staged()
                 outcome = await self._merge(there, batch, typed, staged)
                 outcome.deleted = await self._walk(conn, there, batch, typed, gone.steps)
                 outcome.deleted += await delete_named(there, batch.run_id, gone)
@@ -277,9 +278,8 @@ class Loader:
         return announced is not None
 
     async def _hold(self, conn: Connection, batch: Batch) -> bool:
-        held = await _leases.lock_leased_batch(
-            conn, run_id=batch.run_id, seq=batch.seq, lease=batch.lease, worker_id=self._run.worker_id
-        )
+        run_id, seq, lease, worker_id = batch.run_id, batch.seq, batch.lease, self._run.worker_id
+        held = await _leases.lock_leased_batch(conn, run_id=run_id, seq=seq, lease=lease, worker_id=worker_id)
         return held is not None
 
     async def _merge(

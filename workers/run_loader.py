@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from etl_core.connector import Connector, Stream
 from etl_core.store.database import Pool
 from workers.batch import Batch
+from workers.copying import Copying
 from workers.load import Counts, Loader
 from workers.loader.tables import ensure_tables, mode_of
 from workers.loader.target import TargetTable
@@ -28,17 +29,26 @@ class RunLoader:
         self._connector = connector
         self._streams = streams
         self._loader: Loader | None = None
+        self.copying = Copying()
 
     async def ensure_tables(self) -> Loader:
         """Raises: Permanent, Transient as `workers.loader.tables.ensure_tables`; PASSING."""
         if self._loader is None:
             tables = await step_retries.on(PASSING)(self._ensure)
-            self._loader = Loader(self._pool, self._run, self._connector, tables, options=self._run.options)
+            self._loader = Loader(
+                self._pool,
+                self._run,
+                self._connector,
+                tables,
+                options=self._run.options,
+                on_staged=self.copying.end,
+            )
         return self._loader
 
     async def load(self, batch: Batch, typed: Sequence[TypedRows] | None = None) -> Counts:
         """Raises: as `ensure_tables`, and as `Loader.load`."""
-        return await (await self.ensure_tables()).load(batch, typed)
+        with self.copying.about_to(sum(map(len, typed or ()))):
+            return await (await self.ensure_tables()).load(batch, typed)
 
     async def transform_ahead(self, batch: Batch) -> list[TypedRows] | None:
         """The rows of a batch, while one before it is loaded; None where that must wait for its turn.
@@ -46,6 +56,7 @@ class RunLoader:
         So must the first, for there are no tables yet, and streams whose columns are inferred: their tables
         may be changed for it. And what fails, for only in its turn does it fail the run.
         """
+        await self.copying.wait()
         loader = self._loader
         if loader is None or any(loader.table(name).stream.infer for name in batch.records):
             return None
