@@ -23,6 +23,15 @@ class JobTab(Vertical):
         super().__init__()
         self.desk = desk
         self._loaded_for: tuple[int, ...] | None = None
+        self._is_laid_out = False
+
+    def on_mount(self) -> None:
+        # What answers before the parts are laid out might be shown in a part that is not there yet.
+        self.call_after_refresh(self._load_first)
+
+    def _load_first(self) -> None:
+        self._is_laid_out = True
+        self.begin_loading()
 
     async def load(self) -> None:
         """Asks for what it shows, and shows it."""
@@ -45,7 +54,8 @@ class JobTab(Vertical):
 
     def begin_loading(self) -> None:
         """Loads beside the screen; a load that is under way is given up for it."""
-        run_latest(self, self.load, "load")
+        if self._is_laid_out:
+            run_latest(self, self.load, "load")
 
     def job_changed(self, job: JobRow) -> None:
         """Loads again when something of the job, or of its run, is other than at the last load."""

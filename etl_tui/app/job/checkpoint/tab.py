@@ -12,6 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 
 from etl_core.control import checkpoints as control
 from etl_core.models.checkpoint import CheckpointVersion, CurrentCheckpoint, VersionDiff
@@ -109,8 +110,9 @@ class CheckpointTab(JobTab):
     def on_mount(self) -> None:
         self._draw_title()
 
-    def on_resize(self) -> None:
-        self.set_class(self.size.width < NARROW, "-narrow")
+    def on_resize(self, event: Resize) -> None:
+        # Not `self.size`: that may still be the one before.
+        self.set_class(event.size.width < NARROW, "-narrow")
 
     def take_focus(self) -> None:
         (self._json if self.has_class("-json") else self.tree_view).focus()

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Resize
 
 from etl_core.control.run_statistics import compare_runs
 from etl_core.control.runs import list_runs
@@ -55,8 +56,8 @@ class RunsTab(JobTab):
         yield self._comparison
         yield self._prompt
 
-    def on_resize(self) -> None:
-        self._heading.show([Piece(titles(self.size.width - 1), self.desk.look.dim)])
+    def on_resize(self, event: Resize) -> None:
+        self._heading.show([Piece(titles(event.size.width - 1), self.desk.look.dim)])
 
     def take_focus(self) -> None:
         self._list.focus()
