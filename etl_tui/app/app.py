@@ -18,6 +18,7 @@ from etl_tui.app.commands.host import CommandApp, CommandScreen
 from etl_tui.app.commands.keymap import Keymap
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.header import SUBTITLE, TITLE
+from etl_tui.app.dashboard.left_at import LeftAt
 from etl_tui.app.dashboard.screen import Dashboard
 from etl_tui.app.dialogs.context_dialog import ContextDialog
 from etl_tui.app.feed.source import JobSource
@@ -76,6 +77,7 @@ class DashboardApp(SteadyApp, CommandApp):
         self._tenant = tenant
         self._workplaces: Workplaces | None = None
         self._numbers = count(1)
+        self._left: dict[str, LeftAt] = {}
         self.notify_by: Notify = "off"
         """How it tells of jobs that begin to fail; to be said before it runs."""
         self.add_mode(WORKPLACE, self.get_default_screen)
@@ -113,6 +115,7 @@ class DashboardApp(SteadyApp, CommandApp):
             preferences=self.preferences,
             first_shown=self._paint,
             alerts=alerts,
+            left_at=self._left.get(self.context_name),
         )
 
     def action_contexts(self, name: str = "") -> None:
@@ -139,11 +142,16 @@ class DashboardApp(SteadyApp, CommandApp):
 
     async def _work_in(self, workplace: Workplace) -> None:
         assert self._workplaces is not None  # noqa: S101 - it is asked before
+        dashboard = self.screen_stack[0]
+        if isinstance(dashboard, Dashboard):
+            self._left[self.context_name] = dashboard.left_at
         self.begin_in(workplace, self._workplaces)
         before, after = self.current_mode, f"{WORKPLACE}{next(self._numbers)}"
         self.add_mode(after, self.get_default_screen)
         await self.switch_mode(after)
         await self.remove_mode(before)
+        if isinstance(dashboard, Dashboard):
+            await dashboard.free_views()
 
     def complete(self, command: Command, text: str) -> Sequence[str]:
         if command.name == "contexts" and self._workplaces is not None:

@@ -99,8 +99,11 @@ def find_line(lines: Sequence[Line], wanted: Line, near: int, grouping: Grouping
     return found
 
 
+def key_of_line(line: Line) -> int | str:
+    """What a line is known by: the id of a job, the name of a group."""
+    return line.name if isinstance(line, Group) else line.id
+
+
 def is_same(one: Line, other: Line) -> bool:
     """Whether both are the line of the same job or group."""
-    if isinstance(one, Group) or isinstance(other, Group):
-        return isinstance(one, Group) and isinstance(other, Group) and one.name == other.name
-    return one.id == other.id
+    return key_of_line(one) == key_of_line(other)

@@ -17,7 +17,15 @@ from textual.strip import Strip
 
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_tui.app.dashboard.arrangement import Group, Grouping, Line, arrange, find_line, group_name
+from etl_tui.app.dashboard.arrangement import (
+    Group,
+    Grouping,
+    Line,
+    arrange,
+    find_line,
+    group_name,
+    key_of_line,
+)
 from etl_tui.app.dashboard.cards_form import CardsForm
 from etl_tui.app.dashboard.form import Form, Scene
 from etl_tui.app.dashboard.layout import Layout, choose_layout
@@ -71,6 +79,7 @@ class JobGrid(ScrollView, can_focus=False):
         self._chosen: Sequence[str] | None = None
         self._grouping: Grouping | None = None
         self._folded: set[str] = set()
+        self._wanted: int | str | None = None
         self._columns = choose_layout(80, ())
         self._rows = RowsForm(look, lambda: self._columns)
         self._cards = CardsForm(look)
@@ -94,6 +103,21 @@ class JobGrid(ScrollView, can_focus=False):
     def selected_line(self) -> Line | None:
         """The job or the group under the cursor."""
         return self._lines[self._cursor] if self._lines else None
+
+    @property
+    def line_key(self) -> int | str | None:
+        """What `stand_on` takes."""
+        line = self.selected_line
+        return self._wanted if line is None else key_of_line(line)
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """The names of the groups that are."""
+        return frozenset(self._folded)
+
+    def stand_on(self, line: int | str | None, folded: Set[str]) -> None:
+        """Begins with these groups folded and the cursor on the line of that key, once there are lines."""
+        self._wanted, self._folded = line, set(folded)
 
     @property
     def layout_of_columns(self) -> Layout:
@@ -168,12 +192,16 @@ class JobGrid(ScrollView, can_focus=False):
         if before is not None:
             found = find_line(lines, before, self._cursor, self._grouping)
             self._cursor = max(0, min(self._cursor, len(lines) - 1)) if found is None else found
+        elif lines and self._wanted is not None:
+            keys = [key_of_line(line) for line in lines]
+            self._cursor = keys.index(self._wanted) if self._wanted in keys else 0
+            self._wanted = None
         if same_lines:
             self._form.place(lines, self._width)
         else:
             self._lay_out()
             self._place()
-            if before is not None and self._lines and not self._is_visible(self._cursor):
+            if (before is not None or self._cursor) and lines and not self._is_visible(self._cursor):
                 self._scroll_to_cursor()
         self.tick()
         if self.selected_line is not before:

@@ -15,11 +15,12 @@ from textual.containers import Horizontal, Vertical
 from etl_core.control.feed import FeedChanges
 from etl_core.models.health import Health
 from etl_core.models.job import JobRow
-from etl_core.rules.job_filter import JobFilter
+from etl_core.rules.job_filter import JobFilter, parse_filter
 from etl_tui.app.commands.command import JOBS
 from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.arrangement import Group, next_grouping
 from etl_tui.app.dashboard.banner import Banner
+from etl_tui.app.dashboard.cursor_commands import CursorCommands
 from etl_tui.app.dashboard.filter_line import FilterLine
 from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.header import Header
@@ -27,12 +28,12 @@ from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
 from etl_tui.app.dashboard.job_order import JobOrder, sortable
 from etl_tui.app.dashboard.key_hints import KeyHints
+from etl_tui.app.dashboard.left_at import LeftAt
 from etl_tui.app.dashboard.legend import legend
 from etl_tui.app.dashboard.marks import Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dashboard.preview import Preview
 from etl_tui.app.dashboard.view_choice import VIEW, ViewChoice
-from etl_tui.app.dashboard.view_commands import ViewCommands
 from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
@@ -49,7 +50,7 @@ GLANCE_SECONDS = 10.0
 """Between looks while nobody looks, for who wants to be told of failures."""
 
 
-class Dashboard(ViewCommands):
+class Dashboard(CursorCommands):
     """All jobs, alive. It is the `LiveListener` of its `Live`, and the `Board` of the views beside it."""
 
     AUTO_FOCUS = ""
@@ -66,6 +67,7 @@ class Dashboard(ViewCommands):
         preferences: Preferences | None = None,
         first_shown: Callable[[], None],
         alerts: Alerts | None = None,
+        left_at: LeftAt | None = None,
     ) -> None:
         super().__init__()
         self._source = source
@@ -76,6 +78,7 @@ class Dashboard(ViewCommands):
         self._clock = DatabaseClock()
         self._live = Live(source, self)
         self._alerts = alerts or Alerts()
+        self._left_at = left_at
         self._paused = False
         self._header = Header(look, tenant)
         self._banner = Banner(look, tenant)
@@ -109,7 +112,12 @@ class Dashboard(ViewCommands):
         yield self._hints
 
     def on_mount(self) -> None:
-        self.follow_view(self._preferences.get(VIEW))
+        chosen, left_at = self._preferences.get(VIEW), self._left_at
+        self.follow_view(left_at.view_now(chosen) if left_at else chosen)
+        if left_at is not None:
+            self._filter_line.follow(left_at.filter)
+            self._filter = parse_filter(left_at.filter)
+            self._grid.stand_on(left_at.line, left_at.folded)
         self._show_hints()
         self.set_interval(TICK_SECONDS, self._tick)
         self.run_worker(self._live.follow(), group="live", exclusive=True)
@@ -119,7 +127,8 @@ class Dashboard(ViewCommands):
 
     def show_first(self, jobs: Sequence[JobRow]) -> None:
         """The first ones by name, with all of them to follow: shown where they would be first anyway."""
-        if self._view == replace(ViewChoice(), columns=self._view.columns, preview=self._view.preview):
+        usual = replace(ViewChoice(), columns=self._view.columns, preview=self._view.preview)
+        if self._left_at is None and self._view == usual:
             self._grid.show_jobs(jobs)
             self._message.show_job(self._grid.selected)
             self._preview.show(self._grid.selected_line, at_once=True)
@@ -304,6 +313,11 @@ class Dashboard(ViewCommands):
     def view(self) -> ViewChoice:
         return self._view
 
+    @property
+    def left_at(self) -> LeftAt:
+        """How it is looked at now, for another dashboard of the same context to go on from."""
+        return LeftAt(self._view, self._filter.text, self._grid.folded, self._grid.line_key)
+
     def choose_view(self, view: ViewChoice) -> None:
         """Shows the jobs so, and keeps it for the next time."""
         self._preferences.set(VIEW, view)
@@ -334,19 +348,6 @@ class Dashboard(ViewCommands):
     def legend(self) -> Sequence[Sequence[Piece]]:
         return legend(self._look)
 
-    def action_move(self, rows: int) -> None:
-        self._marks.end_held()
-        self._grid.move(rows)
-
-    def action_page(self, pages: int) -> None:
-        self._grid.page(pages)
-
-    def action_first(self) -> None:
-        self._grid.move_to_first()
-
-    def action_last(self) -> None:
-        self._grid.move_to_last()
-
     def action_filter(self, text: str = "") -> None:
         if text:
             self._filter_line.follow(text)
@@ -368,15 +369,6 @@ class Dashboard(ViewCommands):
 
     def action_group(self) -> None:
         self.choose_view(replace(self._view, grouping=next_grouping(self._view.grouping)))
-
-    def action_fold(self) -> None:
-        self._grid.fold()
-
-    def action_fold_all(self) -> None:
-        self._grid.fold_all()
-
-    def action_aside(self, step: int) -> None:
-        self._grid.aside(step)
 
     def action_cards(self) -> None:
         self.choose_view(replace(self._view, cards=not self._view.cards))
@@ -402,3 +394,7 @@ class Dashboard(ViewCommands):
 
     def action_show_view(self, name: str) -> None:
         self._views.show(name)
+
+    async def free_views(self) -> None:
+        """Ends the views beside it, once it is left for good."""
+        await self._views.free()

@@ -89,7 +89,8 @@ def _next(job: JobRow, now: datetime) -> str:
     first, *later = coming
     what = f"retry {job.retry_count} " if is_retry(job) and job.retry_count else ""
     then = f", then {' '.join(clock_text(moment, now) for moment in later)}" if later else ""
-    return f"{what}at {clock_text(first, now)} (in {until_text(first, now)}){then}"
+    when = f"at {clock_text(first, now)} (in {until_text(first, now)})" if first > now else "now"
+    return f"{what}{when}{then}"
 
 
 def _history(look: Look, statistics: RunStatistics, width: int) -> list[list[list[Piece]]]:

@@ -155,7 +155,8 @@ class ScheduleView(View):
             return coming.tone, f"{coming.name}: {coming.note}{partial}"
         more = f", and {coming.starts - 1:,} times more within {found.hours} h" if coming.starts > 1 else ""
         note = f"; {coming.note}" if coming.note else ""
-        return coming.tone, f"{coming.name} starts in {until_text(coming.at, now)}{more}{note}"
+        when = f"in {until_text(coming.at, now)}" if coming.at > now else "now"
+        return coming.tone, f"{coming.name} starts {when}{more}{note}"
 
     def chosen_job(self) -> int | None:
         coming = self._lines.selected

@@ -38,6 +38,16 @@ class ViewSwitch:
         go = self._board.app.switch_screen if is_view else self._board.app.push_screen
         go(self._installed(name))
 
+    async def free(self) -> None:
+        """Ends those that were made: the dashboard is left, and Textual keeps what is installed."""
+        app = self._board.app
+        for name in self._names.values():
+            view = app.get_screen(name)
+            app.uninstall_screen(name)
+            if view.is_attached:
+                await view.remove()
+        self._names.clear()
+
     def _installed(self, name: str) -> str:
         if name not in self._names:
             view = KINDS[name](self._board, self._source, self._look, self, tenant=self._tenant)

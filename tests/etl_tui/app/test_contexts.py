@@ -106,3 +106,57 @@ async def test_a_standby_or_a_read_only_session_is_told(database_url: str) -> No
         assert "default_transaction_read_only" in (await read_refusal(conn) or "")
     finally:
         await conn.close()
+
+
+async def test_who_comes_back_finds_what_was_left(
+    db: asyncpg.Connection, add_job: AddJob, database_url: str
+) -> None:
+    for name in ("github", "gitlab", "gitea", "jira"):
+        await add_job(name)
+    here = ContextSettings.model_validate({"database_url": database_url})
+    contexts = {"prod": here, "other": here}
+
+    def settings_in(name: str | None) -> Settings:
+        return load_settings(context=name or "prod", contexts=contexts)
+
+    workplaces = Workplaces(settings_in("prod"), settings_in)
+    workplace = await workplaces.enter()
+    app = DashboardApp(workplace.source, choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"}))
+    app.begin_in(workplace, workplaces)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            dashboard = Driven(app, pilot)
+
+            async def shows(context: str, *lines: str) -> None:
+                await dashboard.until(lambda: f" {context} " in dashboard.line("title"))
+                await dashboard.until(lambda: [row.split()[2] for row in dashboard.rows()] == list(lines))
+
+            await shows("prod", "acme/gitea", "acme/github", "acme/gitlab", "acme/jira")
+            await app.action_do("filter", "git")
+            await app.action_do("reverse")
+            await shows("prod", "acme/gitlab", "acme/github", "acme/gitea")
+            await pilot.press("k", "2")
+            await dashboard.until(lambda: len(app.screen_stack) == 2)
+            view = app.screen
+
+            await app.action_do("contexts", "other")
+            await dashboard.until(lambda: " other " in dashboard.line("title"))
+            await dashboard.until(lambda: len(dashboard.grid.jobs) == 4)
+            assert not view.is_attached
+            assert list(app._installed_screens) == []
+            await pilot.press("b", "G", "z")
+            await dashboard.until(lambda: dashboard.grid.folded)
+
+            await app.action_do("contexts", "prod")
+            await shows("prod", "acme/gitlab", "acme/github", "acme/gitea")
+            assert dashboard.grid.selected is not None
+            assert dashboard.grid.selected.job_name == "github"
+            assert "3 of 4 shown" in dashboard.screen_text()
+
+            await app.action_do("contexts", "other")
+            await dashboard.until(lambda: " other " in dashboard.line("title"))
+            await dashboard.until(lambda: len(dashboard.grid.jobs) == 4)
+            assert dashboard.grid.folded == {"acme"}
+            assert dashboard.grid.line_key == "acme"
+    finally:
+        await workplaces.close()

@@ -33,7 +33,7 @@ async def test_every_documented_field_with_a_name_that_hurts(
             assert f" {field} " in text
         assert "first" in text
         assert "transient: may pass by itself" in text
-        assert "retry 2 at" in text
+        assert "retry 2 now, then" in text  # it has been due for five minutes
         assert "c cancel  not now: it is not running" in text
         assert "\x1b" not in job.everything()
         head = job.line("job-name")
