@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.support.forbid_skips",
@@ -11,6 +12,12 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.rabbitmq_fixtures",
 ]
+
+# How fast this machine makes up examples, or tries one, says nothing about what is tested.
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 # A shell starts what it puts in the background (`make test &`) with SIGINT ignored. Programs under test
 # would inherit that, and tests of Ctrl-C would wait for ever.

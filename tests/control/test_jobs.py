@@ -41,10 +41,10 @@ async def test_run_now_starts_a_job_at_rest(db: Connection, status: str) -> None
     job = await one(db, "SELECT * FROM etl_jobs")
     assert (job["status"], job["error_message"], job["error_kind"]) == ("RUNNING", None, None)
     assert job["retry_count"] == 2  # failures in a row end with a success, not with a try
-    (told,) = await events(db)
+    (told,) = [event for event in await events(db) if event[0] != "failed"]
     assert told[:3] == ("run_now", "tess", job_id)
     assert (told[3]["options"], told[3]["before"]["status"]) == ({"full": True}, status)
-    assert await db.fetchval("SELECT run_id FROM job_events") == run.id
+    assert await db.fetchval("SELECT run_id FROM job_events WHERE action = 'run_now'") == run.id
 
 
 async def test_run_now_on_a_running_job_names_the_run_and_its_start(db: Connection) -> None:
