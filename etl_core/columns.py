@@ -44,6 +44,8 @@ def _coerced(type_: ColumnType, values: Sequence[Any], kinds: set[type]) -> Sequ
     """Of values without None; `kinds` are the types they have."""
     if kinds == {Verbatim}:
         return list(map(str, values)) if type_ in _AS_TEXT else None
+    if Verbatim in kinds:
+        return None
     try:
         return _AT_ONCE[type_](values, kinds)
     except NOT_COERCIBLE:
@@ -108,8 +110,11 @@ def _jsonb(values: Sequence[Any], kinds: set[type]) -> Sequence[Staged] | None:
     if float in kinds:
         return None  # NaN is null
     lines = _encode_lines(values)
-    # A line each, for JSON holds no line end.
-    return None if b"\\u0000" in lines else lines.decode().split("\n")[:-1]
+    if b"\\u0000" in lines:
+        return None
+    staged = lines.decode().split("\n")[:-1]
+    # Encoded JSON has no line end of its own, but for what somebody encoded before (`msgspec.Raw`).
+    return staged if len(staged) == len(values) else None
 
 
 _AT_ONCE: Final[dict[ColumnType, Callable[[Sequence[Any], set[type]], Sequence[Staged] | None]]] = {

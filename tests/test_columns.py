@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_core.coercion import COERCERS, NOT_COERCIBLE
 from etl_core.columns import coerced_at_once
-from etl_core.connector import ColumnType
+from etl_core.connector import ColumnType, Verbatim
 
 T = ColumnType
 
@@ -47,7 +48,7 @@ UNUSUAL: dict[ColumnType, list[Any]] = {
         "00000000-0000-0000-0000-00000000000g",
         "{0000000-0000-0000-0000-00000000000}",
     ],
-    T.JSONB: ["\0", {"\0": 1}, ["\ud800"], float("nan"), 1.5, "\\u0000", object()],
+    T.JSONB: ["\0", {"\0": 1}, ["\ud800"], float("nan"), 1.5, "\\u0000", object(), Verbatim('{"b": 1}'), msgspec.Raw(b'{"a":\n1}')],
 }
 
 
