@@ -48,7 +48,17 @@ UNUSUAL: dict[ColumnType, list[Any]] = {
         "00000000-0000-0000-0000-00000000000g",
         "{0000000-0000-0000-0000-00000000000}",
     ],
-    T.JSONB: ["\0", {"\0": 1}, ["\ud800"], float("nan"), 1.5, "\\u0000", object(), Verbatim('{"b": 1}'), msgspec.Raw(b'{"a":\n1}')],
+    T.JSONB: [
+        "\0",
+        {"\0": 1},
+        ["\ud800"],
+        float("nan"),
+        1.5,
+        "\\u0000",
+        object(),
+        Verbatim('{"b": 1}'),
+        msgspec.Raw(b'{"a":\n1}'),
+    ],
 }
 
 
