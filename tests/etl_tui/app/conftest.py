@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import asyncpg
 import pytest
+from textual.css.query import NoMatches
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input, TextArea
 
 from etl_core.control.audit import Actor
 from etl_core.store.database import connect
@@ -21,10 +27,38 @@ from etl_tui.app.feed.source import DatabaseSource
 from etl_tui.app.look.styled_line import StyledLine
 from etl_tui.app.look.theme import Look, choose_look
 from etl_tui.app.preferences import Preferences
+from tests.support.jobs import PATIENCE
 
 DASHBOARD = "test dashboard"
-PATIENCE = 400
-"""Pauses of 50 ms until something must have shown: long, for machines are slow."""
+STEPS = 4
+"""As many queues one after another lie at most between a key and what it changes in the widgets."""
+
+
+class Typist(Pilot[Any]):
+    """Presses keys as Pilot does, but for less, and never looks before a key has had its effect.
+
+    Pilot takes a process that was given no time by a busy machine for one that has nothing to do.
+    """
+
+    async def press(self, *keys: str) -> None:
+        waiting = list(keys)
+        while waiting:
+            typed = list(takewhile(lambda key: len(key) == 1, waiting)) if self._is_in_a_text() else []
+            if len(typed) > 1:  # in one go: to wait behind each letter is dear
+                for character in typed:
+                    self.app.post_message(Key(_character_to_key(character), character))
+                del waiting[: len(typed)]
+                await self.pause()
+            else:
+                await super().press(waiting.pop(0))
+            await self._let_it_work()
+
+    def _is_in_a_text(self) -> bool:
+        return isinstance(self.app.focused, Input | TextArea)
+
+    async def _let_it_work(self) -> None:
+        for _ in range(STEPS):
+            await self._wait_for_screen()
 
 
 @dataclass
@@ -48,15 +82,17 @@ class Driven:
         return [grid.render_line(y).text.rstrip() for y in range(min(grid.size.height, len(grid.jobs)))]
 
     def row(self, name: str) -> str:
-        """The drawn line of a job."""
-        return next(row for row in self.rows() if name in row)
+        """The drawn line of a job, empty as long as there is none."""
+        return next((row for row in self.rows() if name in row), "")
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Waits until the screen shows it."""
-        for _ in range(PATIENCE):
-            await self.pilot.pause(0.05)
-            if holds():
-                return
+        """Waits until the screen shows it; where what is asked of is not there yet, it does not."""
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            await self.pilot.pause(0.02)
+            with suppress(NoMatches, IndexError):
+                if holds():
+                    return
         raise AssertionError(f"never shown; the screen:\n{self.screen_text()}")
 
     async def select(self, name: str) -> None:
@@ -97,8 +133,8 @@ async def drive(database_url: str) -> AsyncIterator[Drive]:
         look = look or choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"})
         app = DashboardApp(source, look, tenant=tenant, keymap=keymap, preferences=preferences)
         try:
-            async with app.run_test(size=size) as pilot:
-                dashboard = Driven(app, pilot)
+            async with app.run_test(size=size):
+                dashboard = Driven(app, Typist(app))
                 await dashboard.until(lambda: app.screen_stack[0].query("#message"))
                 yield dashboard
         finally:
