@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo check check-sql test snapshots pictures soak format lock upgrade wheel clean
 
 SHELL := /bin/sh
+# Images of Python often set it. Then each of the hundreds of processes of the tests compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # One more than there are cores, for tests wait for their servers; more than four wait for the one database.
 TEST_PROCESSES ?= $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); [ $$n -lt 4 ] && echo $$n || echo 4)

@@ -88,8 +88,10 @@ class Driven:
     async def until(self, holds: Callable[[], object]) -> None:
         """Waits until the screen shows it; where what is asked of is not there yet, it does not."""
         give_up = time.monotonic() + PATIENCE
+        pause = 0.02
         while time.monotonic() < give_up:
-            await self.pilot.pause(0.02)
+            await self.pilot.pause(pause)
+            pause = min(pause * 1.2, 0.1)  # to look costs more than most waits do
             with suppress(NoMatches, IndexError):
                 if holds():
                     return

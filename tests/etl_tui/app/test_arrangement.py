@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_core.models.job import JobRow
@@ -61,6 +61,7 @@ jobs = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(jobs, st.sampled_from(Grouping), st.sets(st.sampled_from(["acme", "READY", "日本"])))
 def test_no_job_is_lost_or_out_of_order(rows: list[JobRow], grouping: Grouping, folded: set[str]) -> None:
     lines = arrange(rows, grouping, folded)

@@ -17,7 +17,7 @@ from etl_tui.app.app import DashboardApp
 from etl_tui.app.dialogs.context_dialog import ContextDialog
 from etl_tui.app.feed.workplace import Workplaces
 from etl_tui.app.look.theme import choose_look
-from tests.etl_tui.app.conftest import AddJob, Driven
+from tests.etl_tui.app.conftest import AddJob, Driven, Typist
 from tests.support.postgres import temporary_database
 
 NOWHERE = "postgresql://etl:hunter22@127.0.0.1:1/nowhere"
@@ -62,8 +62,8 @@ async def test_goes_from_one_to_another_and_changes_nothing_where_it_may_not(
         app = DashboardApp(workplace.source, look)
         app.begin_in(workplace, workplaces)
         try:
-            async with app.run_test(size=(100, 24)) as pilot:
-                dashboard = Driven(app, pilot)
+            async with app.run_test(size=(100, 24)):
+                dashboard = Driven(app, pilot := Typist(app))
                 await dashboard.until(lambda: "! prod" in dashboard.line("title"))
                 await dashboard.until(lambda: dashboard.grid.jobs)
 

@@ -103,9 +103,10 @@ async def test_names_from_outside_are_neither_markup_nor_escapes(drive: Drive, a
         assert "a [red]b" in dashboard.rows()[0]
         for key in ("s", "enter"):
             await dashboard.pilot.press(key)
-            await dashboard.pilot.pause()
-            assert "a [red]b[/] ?[2J" in dashboard.screen_text()
+            await dashboard.until(lambda: len(dashboard.app.screen_stack) == 2)
+            await dashboard.until(lambda: "a [red]b[/] ?[2J" in dashboard.screen_text())
             await dashboard.pilot.press("escape")
+            await dashboard.until(lambda: len(dashboard.app.screen_stack) == 1)
         assert "\x1b" not in dashboard.screen_text()
 
 
@@ -181,10 +182,10 @@ async def test_quits_with_success(drive: Drive, add_job: AddJob) -> None:
     async with drive() as dashboard:
         await dashboard.until(lambda: dashboard.grid.jobs)
         await dashboard.pilot.press("question_mark")
+        await dashboard.until(lambda: "Help · Jobs" in dashboard.screen_text())
         assert "run now" in dashboard.screen_text()
         await dashboard.pilot.press("escape", "q")
-        await dashboard.pilot.pause()
-        assert dashboard.app.return_code == 0
+        await dashboard.until(lambda: dashboard.app.return_code == 0)
 
 
 async def test_low_and_wide_terminals(drive: Drive, add_job: AddJob) -> None:

@@ -15,7 +15,7 @@ from etl_tui.app.dashboard.preview import Preview
 from etl_tui.app.feed.source import DatabaseSource
 from etl_tui.app.look.theme import choose_look
 from etl_tui.app.preferences import Preferences
-from tests.etl_tui.app.conftest import AddJob, Drive, Driven
+from tests.etl_tui.app.conftest import AddJob, Drive, Driven, Typist
 from tests.support.relay import Relay
 
 
@@ -102,8 +102,8 @@ async def test_a_database_that_stalls_freezes_no_key(add_job: AddJob, database_u
     )
     app = DashboardApp(source, choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"}))
     try:
-        async with app.run_test(size=(80, 24)) as pilot:
-            dashboard = Driven(app, pilot)
+        async with app.run_test(size=(80, 24)):
+            dashboard = Driven(app, pilot := Typist(app))
             await dashboard.until(lambda: app.screen_stack[0].query("#grid") and dashboard.grid.jobs)
             relay.stall()
             await pilot.press("r", "j", "j", "greater_than_sign", "b")

@@ -30,9 +30,9 @@ async def test_saves_free_text_and_presets(drive: Drive, add_job: AddJob, db: as
         assert "[6h      ] 6 hours" in dashboard.screen_text()
         # The field is selected when it opens: typing replaces it.
         await dashboard.pilot.press(*"2 days")
-        assert "2 days" in dashboard.screen_text()
+        await dashboard.until(lambda: "2 days" in dashboard.screen_text())
         await dashboard.pilot.press("tab", "tab", "tab", "right")
-        assert "30 minutes" in dashboard.screen_text()
+        await dashboard.until(lambda: "30 minutes" in dashboard.screen_text())
         await dashboard.pilot.press("ctrl+s")
         await dashboard.until(
             lambda: "runs every 2 days, retry after 30 minutes" in dashboard.line("message")
@@ -48,14 +48,14 @@ async def test_save_is_dim_until_it_holds(drive: Drive, add_job: AddJob, db: asy
         save = dashboard.app.screen.query_one("#save", DialogButton)
         assert not save.disabled
         await dashboard.pilot.press(*"15m")
-        assert save.disabled
+        await dashboard.until(lambda: save.disabled)
         assert "✖ Retry (15 minutes) must be shorter than the schedule (15" in dashboard.screen_text()
         await dashboard.pilot.press("ctrl+s", "enter")
         assert "Settings" in dashboard.screen_text()
         await dashboard.pilot.press("backspace", "x")
-        assert "is not an interval; write 90m" in dashboard.screen_text()
+        await dashboard.until(lambda: "is not an interval; write 90m" in dashboard.screen_text())
         await dashboard.pilot.press("escape")
-        assert len(dashboard.app.screen_stack) == 1
+        await dashboard.until(lambda: len(dashboard.app.screen_stack) == 1)
         assert await _intervals(db) == (360, 15)
 
 

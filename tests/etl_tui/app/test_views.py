@@ -90,7 +90,7 @@ async def test_a_view_keeps_its_cursor_and_filter_and_asks_only_while_it_is_seen
         assert "beta" in view.list.drawn[0]
         assert "1 of 3" in line(dashboard, "tabs")
         await dashboard.pilot.press("1")
-        assert len(dashboard.app.screen_stack) == 1
+        await dashboard.until(lambda: len(dashboard.app.screen_stack) == 1)
         await make_worker(db, host="better")
         await dashboard.pilot.pause(1.5)
         assert view.list.total == 3
@@ -110,7 +110,7 @@ async def test_a_view_keeps_its_cursor_and_filter_and_asks_only_while_it_is_seen
         await dashboard.pilot.press("escape")
         await dashboard.until(lambda: len(view.list.rows) == 5)
         await dashboard.pilot.press("escape")
-        assert len(dashboard.app.screen_stack) == 1
+        await dashboard.until(lambda: len(dashboard.app.screen_stack) == 1)
 
 
 async def test_queues_tell_what_waits_and_why(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:

@@ -31,9 +31,9 @@ async def test_names_that_hurt_are_drawn_copied_and_compared(
         await job.press("slash", *"other", "enter")
         await job.until(lambda: len(job.list("tree")) == 3)
         await job.press("G", "y")
-        assert "other" in job.dashboard.app.clipboard
+        await job.until(lambda: "other" in job.dashboard.app.clipboard)
         await job.press("Y")
-        assert job.dashboard.app.clipboard.endswith(".bookmark")
+        await job.until(lambda: job.dashboard.app.clipboard.endswith(".bookmark"))
         await job.press("d")
         await job.until(lambda: any(line.startswith(" +") for line in job.list("diff")))
         await job.press("v")

@@ -286,7 +286,7 @@ def test_stream_names() -> None:
 _field = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     table_of_text=st.lists(st.tuples(_field, _field), min_size=1, max_size=14),
     cut=st.integers(1, 4),

@@ -67,7 +67,7 @@ VALUES = st.recursive(
 @given(
     rows=st.lists(st.fixed_dictionaries({"v": VALUES}), max_size=6), read_bytes=st.sampled_from([2, 7, 40])
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=list(HealthCheck), max_examples=30, deadline=None)
 async def test_any_list_is_cut_where_it_should_be(
     tmp_path: Path, rows: list[dict[str, Any]], read_bytes: int
 ) -> None:

@@ -52,7 +52,7 @@ PART = st.sampled_from(["a", "b.csv", ".c", "*", "?.csv", "**", "[ab].csv", "[!a
 
 
 @given(pattern=st.lists(PART, min_size=1, max_size=3).map("/".join))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
+@settings(suppress_health_check=list(HealthCheck), max_examples=80, deadline=None)
 def test_patterns_mean_what_they_mean_to_a_shell(
     tmp_path_factory: pytest.TempPathFactory, pattern: str
 ) -> None:
