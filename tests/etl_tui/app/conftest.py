@@ -51,12 +51,13 @@ class Typist(Pilot[Any]):
                 await self.pause()
             else:
                 await super().press(waiting.pop(0))
-            await self._let_it_work()
+            await self.let_it_work()
 
     def _is_in_a_text(self) -> bool:
         return isinstance(self.app.focused, Input | TextArea)
 
-    async def _let_it_work(self) -> None:
+    async def let_it_work(self) -> None:
+        """Returns when all that is queued has been done, and what was queued by that."""
         for _ in range(STEPS):
             await self._wait_for_screen()
 
@@ -66,7 +67,7 @@ class Driven:
     """A dashboard under test."""
 
     app: DashboardApp
-    pilot: Pilot[Any]
+    pilot: Typist
 
     @property
     def grid(self) -> JobGrid:
@@ -94,6 +95,7 @@ class Driven:
             pause = min(pause * 1.2, 0.1)  # to look costs more than most waits do
             with suppress(NoMatches, IndexError):
                 if holds():
+                    await self.pilot.let_it_work()  # what is shown with it
                     return
         raise AssertionError(f"never shown; the screen:\n{self.screen_text()}")
 

@@ -62,6 +62,7 @@ async def test_run_now_button_triggers_job(drive: Drive, add_job: AddJob, db: as
     await add_job("github")
     async with drive() as dashboard:
         await dashboard.until(lambda: dashboard.grid.jobs)
+        await dashboard.until(lambda: "run now" in dashboard.line("hints"))
         at = dashboard.line("hints").index("run now")
         await dashboard.pilot.click("#hints", offset=(at, 0))
         await dashboard.until(lambda: "is queued" in dashboard.line("message"))
