@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ensurepip
 import os
 import re
 import signal
 import subprocess
 import sysconfig
 import venv
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,14 +37,18 @@ def commands() -> str:
 def programs(tmp_path: Path) -> Path:
     """The programs of an environment of its own, in which everything of this one is found, too."""
     folder = tmp_path / "environment"
-    has_pip = find_spec("pip") is not None
-    venv.create(folder, with_pip=not has_pip)  # which takes seconds
+    needs_pip = find_spec("pip") is None
+    bundled = list((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+    venv.create(folder, with_pip=needs_pip and not bundled)  # which takes seconds
     ours = sysconfig.get_path("purelib")
     [packages] = folder.glob("lib/python*/site-packages")
     (packages / "beside.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    if needs_pip and bundled:
+        with zipfile.ZipFile(bundled[0]) as wheel:
+            wheel.extractall(packages)
     python = folder / "bin" / "python"
     for name, entry in PROGRAMS.items():
-        if name == "pip" and not has_pip:
+        if name == "pip" and needs_pip and not bundled:
             continue
         module, function = entry.split(":")
         script = folder / "bin" / name

@@ -124,8 +124,8 @@ async def test_who_comes_back_finds_what_was_left(
     app = DashboardApp(workplace.source, choose_look({"TERM": "screen-256color", "LANG": "C.UTF-8"}))
     app.begin_in(workplace, workplaces)
     try:
-        async with app.run_test(size=(80, 24)) as pilot:
-            dashboard = Driven(app, pilot)
+        async with app.run_test(size=(80, 24)):
+            dashboard = Driven(app, pilot := Typist(app))
 
             async def shows(context: str, *lines: str) -> None:
                 await dashboard.until(lambda: f" {context} " in dashboard.line("title"))
