@@ -158,7 +158,9 @@ def parse_record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise InvalidInput(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise InvalidInput(
+            f"the record cannot be taken: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"this cannot be read as JSON: {error}") from None
     if not isinstance(record, dict):

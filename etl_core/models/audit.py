@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field, field_validator
 
 from etl_core.rules.audit_text import event_sentence
 
@@ -32,7 +32,13 @@ class EventRow(BaseModel):
     job_name: str | None
     run_id: int | None
     detail: dict[str, Any]
-    """What it was about: mostly `before`, `after` and `reason`."""
+    """What it was about: mostly `before`, `after` and `reason`; `detail` where it was stored as no object."""
+
+    @field_validator("detail", mode="before")
+    @classmethod
+    def _as_object(cls, value: Any) -> Any:
+        """Events stay as they are for ever: one that another program wrote must not hide the others."""
+        return value if isinstance(value, dict) else {"detail": value}
 
     @computed_field  # type: ignore[prop-decorator] # mypy #1362: a decorated property
     @property

@@ -42,7 +42,7 @@ def register(group: Subparsers) -> None:
     )
     backfill.add_argument(
         "--rate",
-        type=job_run.positive_seconds,
+        type=job_run.positive,
         metavar="N",
         help="records a second at most (default: as the source gives them)",
     )

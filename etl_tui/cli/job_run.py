@@ -23,15 +23,15 @@ HEALTH_EVERY = 5.0
 """Seconds between two looks at who is alive, while the run is queued."""
 
 
-def positive_seconds(text: str) -> float:
-    """An argparse type: seconds greater than zero."""
+def positive(text: str) -> float:
+    """An argparse type: a number greater than zero, of seconds or of records a second."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than zero")
-    return seconds
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number greater than zero")
+    return number
 
 
 async def run_one(arguments: argparse.Namespace, context: Context) -> int:

@@ -69,7 +69,7 @@ def _add_commands(group: Subparsers) -> None:
     run.add_argument("--wait", action="store_true", help="show its progress and end with it")
     run.add_argument(
         "--timeout",
-        type=job_run.positive_seconds,
+        type=job_run.positive,
         metavar="SEC",
         help="with --wait: give up waiting (exit 1)",
     )

@@ -86,7 +86,7 @@ def _add_commands(group: Subparsers) -> None:
     chosen.add_argument("--id", dest="ids", nargs="+", metavar="N", help="these")
     chosen.add_argument("--all", action="store_true", help="all of the job")
     drop.add_argument("--dry-run", action="store_true", help="say what would be removed, no more")
-    drop.add_argument("--reason", required=True, metavar="TEXT", help="kept in the audit")
+    drop.add_argument("--reason", metavar="TEXT", help="kept in the audit; --dry-run needs none")
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:
@@ -231,13 +231,15 @@ async def drop_some(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.control.jobs import find_job
     from etl_core.control.rejects import drop_rejects, preview_drop
 
+    if arguments.reason is None and not arguments.dry_run:
+        raise InvalidInput("dropping records for good needs a --reason (--dry-run needs none)")
     ids = None if arguments.all else _ids(arguments.ids)
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
         if arguments.dry_run:
             gone = await preview_drop(conn, job_id, ids=ids)
         else:
-            gone = await drop_rejects(conn, job_id, Actor.current(), ids=ids, reason=arguments.reason)
+            gone = await drop_rejects(conn, job_id, Actor.current(), ids=ids, reason=arguments.reason or "")
     if context.output.json:
         context.output.emit({"would_drop" if arguments.dry_run else "dropped": gone})
     elif arguments.dry_run:

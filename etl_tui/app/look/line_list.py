@@ -58,10 +58,11 @@ class LineList(ScrollView, Generic[Item], can_focus=True):
         super().__init__(id=name)
         self.look = look
         self.empty = empty
-        """What is said when there is nothing to show."""
+        """What is said when there is nothing to show; not before it is known."""
         self.follows_first = False
         """A cursor on the first item stays there when others come before it."""
         self._items: Sequence[Item] = ()
+        self._known = False
         self._cursor = 0
 
     def pieces(self, item: Item, width: int) -> Sequence[Piece]:
@@ -88,7 +89,7 @@ class LineList(ScrollView, Generic[Item], can_focus=True):
     def show_items(self, items: Sequence[Item]) -> None:
         """Shows these; the cursor stays on its item, or where that was."""
         before = self.current
-        self._items = items
+        self._items, self._known = items, True
         if before is not None and not (self.follows_first and self._cursor == 0):
             key = self.key_of(before)
             if not (self._cursor < len(items) and self.key_of(items[self._cursor]) == key):
@@ -118,7 +119,7 @@ class LineList(ScrollView, Generic[Item], can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, index = self._inner_width, self.scroll_offset.y + y
         if index >= len(self._items):
-            text = f" {self.empty}" if not self._items and y == 0 else ""
+            text = f" {self.empty}" if self._known and not self._items and y == 0 else ""
             return line_strip(self.look, [Piece(text, self.look.dim)], width=width)
         strip = line_strip(self.look, self.pieces(self._items[index], width), width=width)
         if index == self._cursor and self.has_focus:

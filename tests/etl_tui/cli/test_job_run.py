@@ -228,6 +228,6 @@ def test_a_line_fits_the_terminal_and_obeys_nothing_from_outside(
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", ""])
-def test_a_timeout_is_positive(text: str) -> None:
+def test_a_timeout_and_a_rate_are_positive(text: str) -> None:
     with pytest.raises(Exception, match="greater than zero"):
-        job_run.positive_seconds(text)
+        job_run.positive(text)

@@ -130,6 +130,7 @@ def test_what_cannot_be(acme: Cli, keep: Keep) -> None:
     acme("rejects", "replay", job, "--stream", "s").refused(4, "no rejects of stream 's'")
     acme("rejects", "drop", job, "--reason", "r").refused(2, "--id", "--all")
     acme("rejects", "drop", job, "--all").refused(2, "--reason")
+    assert acme("rejects", "drop", job, "--all", "--dry-run").out == "would drop 1 reject\n"
     acme("rejects", "drop", job, "--all", "--reason", " ").refused(2, "needs a reason")
     acme("rejects", "drop", job, "--id", "999", "--reason", "r").refused(3, "no reject 999;")
 

@@ -70,6 +70,9 @@ def test_the_audit_says_who_did_what(acme: Cli, sql: Sql) -> None:
     me = pwd.getpwuid(os.getuid()).pw_name
     assert event.actor == event.os_user == me
     assert acme("audit", "list", "acme/orders", "--actor", "nobody").out == "nothing that matches\n"
+    sql("INSERT INTO job_events (action, actor, detail) VALUES ('hold', 'sql', '[1]')")  # it stays for ever
+    (odd,) = acme("audit", "list", "--actor", "sql", "--json").document
+    assert odd["detail"] == {"detail": [1]}
 
 
 def test_a_backfill_is_asked_for(acme: Cli, sql: Sql) -> None:

@@ -58,6 +58,7 @@ class EditDialog(Dialog[str | None]):
         self._told = told
         self._going_on = going_on
         self._problems: Sequence[Problem] = ()
+        self._left = ""
 
     def compose(self) -> ComposeResult:
         show = self.look.glyphs.show
@@ -83,7 +84,9 @@ class EditDialog(Dialog[str | None]):
 
     async def _check_soon(self) -> None:
         await asyncio.sleep(CHECK_AFTER)
-        self._show_problems(self._check(self.query_one(TextArea).text))
+        text = self.query_one(TextArea).text
+        if text != self._left:  # else it stands there that it is not kept
+            self._show_problems(self._check(text))
 
     def _show_problems(self, problems: Sequence[Problem]) -> None:
         self._problems = problems
@@ -98,6 +101,19 @@ class EditDialog(Dialog[str | None]):
         view = self.query_one("#problems", TextView)
         view.styles.height = len(lines)
         view.show_lines(lines)
+
+    def action_close(self) -> None:
+        """What was changed is dropped only by a second esc."""
+        text = self.query_one(TextArea).text
+        if text in (self._text, self._left):
+            self.dismiss(None)
+            return
+        self._left = text
+        tone = Tone.WAITING
+        told = f" {tone.glyph} what was changed here is not kept: esc again leaves it"
+        view = self.query_one("#problems", TextView)
+        view.styles.height = 1
+        view.show_lines([[Piece(told, self.look.tone(tone))]])
 
     def action_go_on(self) -> None:
         """Refused while there is a problem: the cursor goes where its line is known."""

@@ -193,7 +193,11 @@ class PlanDialog(Dialog[RepairDone | None]):
         """Somebody else was faster: theirs is shown, and what is shown next is made for their version."""
         job_id = self._desk.job.id
         self._refuse(str(refusal))
-        current = await self._desk.source.ask(lambda conn: control.read_checkpoint(conn, job_id))
+        try:
+            current = await self._desk.source.ask(lambda conn: control.read_checkpoint(conn, job_id))
+        except EtlError as trouble:
+            self._refuse(str(trouble))
+            return
         if current.version != self._version:
             self._version = current.version
             told = self._wrapped(f"{Tone.FAILED.glyph} ", str(refusal), self.look.tone(Tone.FAILED))

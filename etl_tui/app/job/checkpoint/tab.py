@@ -169,7 +169,7 @@ class CheckpointTab(JobTab):
             return
         version = f"v{current.version}" if current.version else ""
         if current.is_moving:
-            version = f"{version} and moving"
+            version = f"{version} and moving" if version else "moving"
         told = f"  {size_words(current.document)}, {size_text(current.bytes)}" if current.version else ""
         pieces = [Piece(" CHECKPOINT  ", look.dim), Piece(version, look.title), Piece(told, look.dim)]
         if self._shown_version is not None:

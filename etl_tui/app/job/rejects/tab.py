@@ -192,7 +192,7 @@ def reject_lines(look: Look, reject: RejectDetails) -> list[list[Piece]]:
         [Piece(f" {clean(reject.reason)}", look.tone(Tone.FAILED))],
         [
             Piece(
-                f" reject {reject.id}, stream {clean(reject.stream)}, refused {reject.count:,} times, first "
+                f" reject {reject.id}, stream {clean(reject.stream)}, refused {_times(reject.count)}, first "
                 f"{reject.first_seen_at.astimezone():%Y-%m-%d %H:%M}"
                 + (f", last by run {reject.run_id}" if reject.run_id is not None else "")
                 + ("" if reject.is_record else "; no JSON record: it cannot be replayed"),
@@ -206,3 +206,7 @@ def reject_lines(look: Look, reject: RejectDetails) -> list[list[Piece]]:
         content = line.lstrip(" ")
         lines.append([Piece(" " + " " * (len(line) - len(content)) + clean(content), look.text)])
     return lines
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

@@ -116,6 +116,8 @@ async def test_an_edit_is_checked_as_one_types_and_holds_the_job(
         before = area.text
         await job.press("x")
         await job.until(lambda: "✖ line" in job.everything())
+        await job.press("escape")
+        await job.until(lambda: "esc again leaves it" in job.everything())
         await job.press("ctrl+s")
         area.text = before.replace("7", '"seven"')
         await job.until(lambda: "records/default.bookmark.through: " in job.everything())
