@@ -20,7 +20,6 @@ from etl_tui.app.commands.registry import bindings
 from etl_tui.app.dashboard.header import SUBTITLE, TITLE
 from etl_tui.app.dashboard.left_at import LeftAt
 from etl_tui.app.dashboard.screen import Dashboard
-from etl_tui.app.dialogs.context_dialog import ContextDialog
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.feed.workplace import Workplace, Workplaces
 from etl_tui.app.look.mark import ContextMark
@@ -125,6 +124,8 @@ class DashboardApp(SteadyApp, CommandApp):
         elif name:
             self.run_worker(self._go_to(name), group="contexts", exclusive=True)
         else:
+            from etl_tui.app.dialogs.context_dialog import ContextDialog
+
             self.push_screen(
                 ContextDialog(self.look, self._workplaces, self.context_name), self._follow_choice
             )

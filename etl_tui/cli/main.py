@@ -15,57 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from etl_core.errors import ExitCode, InvalidInput
-from etl_tui.cli import (
-    audit,
-    checkpoint,
-    connectors,
-    contexts,
-    db,
-    demo,
-    doctor,
-    integrations,
-    jobs,
-    limits,
-    pauses,
-    queues,
-    rejects,
-    runs,
-    schedule,
-    secrets,
-    serving,
-    tenants,
-    vectors,
-    windows,
-    workers,
-)
+from etl_tui.cli import serving
 from etl_tui.cli.context import Context
 from etl_tui.cli.failures import INTERRUPTED, READER_GONE, report
 from etl_tui.cli.output import Output, ReaderGone
-from etl_tui.cli.parser import PROGRAM, Handler, Parser
-
-_GROUPS = (
-    db,
-    jobs,
-    runs,
-    rejects,
-    checkpoint,
-    audit,
-    tenants,
-    integrations,
-    connectors,
-    secrets,
-    contexts,
-    pauses,
-    limits,
-    windows,
-    workers,
-    schedule,
-    queues,
-    vectors,
-    doctor,
-    demo,
-)
-"""In the order of the help."""
+from etl_tui.cli.parser import PROGRAM, Handler, Parser, Subparsers
 
 EPILOG = """\
 a job is named by its id or by TENANT/JOB_NAME; from nothing to a first run:
@@ -101,8 +55,63 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> Parser:
-    """The whole grammar; each command's module adds its own."""
+def _register_all(subparsers: Subparsers) -> None:
+    """Every command, in the order of the help."""
+    from etl_tui.cli import (
+        audit,
+        checkpoint,
+        connectors,
+        contexts,
+        db,
+        demo,
+        doctor,
+        integrations,
+        jobs,
+        limits,
+        pauses,
+        queues,
+        rejects,
+        runs,
+        schedule,
+        secrets,
+        tenants,
+        vectors,
+        windows,
+        workers,
+    )
+
+    for module in (
+        db,
+        jobs,
+        runs,
+        rejects,
+        checkpoint,
+        audit,
+        tenants,
+        integrations,
+        connectors,
+        secrets,
+        contexts,
+        pauses,
+        limits,
+        windows,
+        workers,
+        schedule,
+        queues,
+        vectors,
+        doctor,
+        demo,
+    ):
+        module.register(subparsers)
+
+
+def _only_dashboard(argv: Sequence[str]) -> bool:
+    """Whether nothing but options of the dashboard stand there: its start need not wait for the commands."""
+    return all(word.startswith("-") for word in argv) and not {"-h", "--help"}.intersection(argv)
+
+
+def build_parser(argv: Sequence[str]) -> Parser:
+    """The grammar for this line, without the program's name; each command's module adds its own."""
     parser = Parser(
         prog=PROGRAM,
         description="Autonomous ETL jobs on PostgreSQL. Without a command: the dashboard.",
@@ -122,8 +131,8 @@ def build_parser() -> Parser:
     parser.add_argument("--no-mouse", action="store_true", help="dashboard: leave the mouse to the terminal")
     serving.add_options(parser)
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for module in _GROUPS:
-        module.register(subparsers)
+    if not _only_dashboard(argv):
+        _register_all(subparsers)
     return parser
 
 
@@ -131,7 +140,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; every error has been told when it returns."""
     command = "?"
     try:
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments = build_parser(words).parse_args(words)
         command = arguments.command or "dashboard"
         output = Output(json=getattr(arguments, "json", False))
         handler: Handler | None = getattr(arguments, "handler", None)

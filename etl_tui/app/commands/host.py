@@ -13,13 +13,10 @@ from textual.widgets import Input
 from etl_core.errors import EtlError
 from etl_core.rules.job_sentence import USUAL_KEYS
 from etl_tui.app.commands.command import EVERYWHERE, Command
-from etl_tui.app.commands.command_line import CommandLine
 from etl_tui.app.commands.keymap import Keymap
-from etl_tui.app.commands.palette import Palette
 from etl_tui.app.commands.past import COMMANDS, Past
 from etl_tui.app.commands.registry import command_of, commands_at
 from etl_tui.app.dialogs.dialog import Dialog
-from etl_tui.app.dialogs.help_dialog import HelpDialog
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
@@ -147,6 +144,8 @@ class CommandApp(App[int]):
         screen = self.screen
         if not isinstance(screen, CommandScreen):
             return
+        from etl_tui.app.commands.palette import Palette
+
         palette = Palette(
             self.look,
             [command for command in commands_at(screen.place) if command.name != "palette"],
@@ -164,6 +163,8 @@ class CommandApp(App[int]):
             asked = self if EVERYWHERE in command.places else screen
             return asked.complete(command, text)
 
+        from etl_tui.app.commands.command_line import CommandLine
+
         past = Past(self.preferences, COMMANDS)
         line = CommandLine(self.look, commands_at(screen.place), complete, past, begun=begun)
         self.push_screen(line, lambda answer: self._do_soon(*(answer or (None, ""))))
@@ -176,6 +177,8 @@ class CommandApp(App[int]):
     def action_show_keys(self) -> None:
         screen = self.screen
         if isinstance(screen, CommandScreen):
+            from etl_tui.app.dialogs.help_dialog import HelpDialog
+
             self.push_screen(
                 HelpDialog(self.look, screen.title_of_place, self._keys(screen.place), screen.legend())
             )

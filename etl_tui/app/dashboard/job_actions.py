@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import asyncpg
 
-from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
 from etl_core.errors import EtlError, InvalidInput
 from etl_core.models.health import Health
@@ -18,21 +17,17 @@ from etl_core.models.job import JobRow, JobSettingsRequest
 from etl_core.rules.moments import parse_moment
 from etl_core.rules.possible import why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
-from etl_tui.app.actions import kinds
-from etl_tui.app.actions.action import Action, Doing
-from etl_tui.app.actions.bulk_dialog import BulkDialog
-from etl_tui.app.actions.bulk_run import BulkRun
-from etl_tui.app.actions.questions import ask_hold, ask_snooze, ask_streams, read_hold, read_streams
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.commands.registry import command_of
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dashboard.message_line import MessageLine
-from etl_tui.app.dialogs.bulk_settings_dialog import BulkSettingsDialog
-from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
-from etl_tui.app.dialogs.settings_dialog import SettingsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
+
+if TYPE_CHECKING:
+    from etl_tui.app.actions.action import Action, Doing
+    from etl_tui.app.actions.bulk_run import BulkRun
 
 _OF_JOBS: Final = frozenset(
     {
@@ -63,7 +58,8 @@ class JobActions:
     """Of one screen. What comes of an action stands in `message`; `live` then looks at once.
 
     Each is given the jobs that are meant: one is done at once, or after a question where it hurts; of many
-    it is asked once, in a dialog that tells the result of each.
+    it is asked once, in a dialog that tells the result of each. Most of what that takes is imported when it
+    is first done: it would be a tenth of the start.
     """
 
     def __init__(
@@ -110,6 +106,10 @@ class JobActions:
         return None if None in refusals else refusals[0]
 
     def change_settings(self, jobs: Sequence[JobRow]) -> None:
+        from etl_tui.app.actions import kinds
+        from etl_tui.app.dialogs.bulk_settings_dialog import BulkSettingsDialog
+        from etl_tui.app.dialogs.settings_dialog import SettingsDialog
+
         if len(jobs) == 1:
             dialog = SettingsDialog(self._source, self._look, jobs[0], self._clock)
             self._screen.app.push_screen(dialog, self._saved)
@@ -122,10 +122,15 @@ class JobActions:
             self._screen.app.push_screen(BulkSettingsDialog(self._look, jobs), save)
 
     def run_now(self, jobs: Sequence[JobRow]) -> None:
+        from etl_tui.app.actions import kinds
+
         self._do(kinds.run_now(self._clock.now()), jobs)
 
     def run_full(self, jobs: Sequence[JobRow], text: str) -> None:
         """Reads chosen streams (or `all`) from their beginning; asked for when the text is empty."""
+
+        from etl_tui.app.actions import kinds
+        from etl_tui.app.actions.questions import ask_streams, read_streams
 
         def run(streams: tuple[str, ...] | None) -> None:
             if streams is not None:
@@ -146,9 +151,13 @@ class JobActions:
             self._attempt(ask)
 
     def cancel(self, jobs: Sequence[JobRow]) -> None:
+        from etl_tui.app.actions import kinds
+
         self._do(kinds.cancel(self._clock.now()), jobs)
 
     def clear(self, jobs: Sequence[JobRow]) -> None:
+        from etl_tui.app.actions import kinds
+
         self._do(kinds.clear(self._clock.now()), jobs)
 
     def toggle(self, jobs: Sequence[JobRow]) -> None:
@@ -156,6 +165,8 @@ class JobActions:
         self.switch(jobs, not any(job.active for job in jobs))
 
     def switch(self, jobs: Sequence[JobRow], on: bool) -> None:
+        from etl_tui.app.actions import kinds
+
         self._do(kinds.switch(on), jobs)
 
     def snooze(self, jobs: Sequence[JobRow], text: str) -> None:
@@ -164,6 +175,9 @@ class JobActions:
         Raises:
             InvalidInput: that is no moment to come.
         """
+
+        from etl_tui.app.actions import kinds
+        from etl_tui.app.actions.questions import ask_snooze
 
         def until(moment: datetime | None) -> None:
             if moment is not None:
@@ -179,6 +193,9 @@ class JobActions:
 
     def hold(self, jobs: Sequence[JobRow], text: str) -> None:
         """With a reason, and `for 2h` at its end if the hold is to end by itself; asked for when empty."""
+
+        from etl_tui.app.actions import kinds
+        from etl_tui.app.actions.questions import ask_hold, read_hold
 
         def because(answer: tuple[str, int | None] | None) -> None:
             if answer is not None:
@@ -230,6 +247,7 @@ class JobActions:
         elif action.hurts is None:
             self._attempt(lambda: self._finish_one(action, job))
         else:
+            from etl_tui.app.dialogs.confirm_dialog import ConfirmDialog
 
             def answered(yes: bool | None) -> None:
                 if yes:
@@ -248,7 +266,9 @@ class JobActions:
         text = await self._source.act(partial(_call, action.do, job))
         parts = [f"{full_name(job)}{': ' if text.startswith('run ') else ' '}{text}"]
         if text in ("is on", "is cleared"):
-            after = await self._source.ask(lambda conn: control.read_job(conn, job.id))
+            from etl_core.control.jobs import read_job
+
+            after = await self._source.ask(lambda conn: read_job(conn, job.id))
             parts[0] += f", {why(after, self.health, self._clock.now()).text}"
         if action.undo is not None and self._can_undo:
             self._undoable = action, [job]
@@ -261,6 +281,8 @@ class JobActions:
         return undo is not None and undo.works_at(self._screen.place)
 
     def _ask_for_many(self, action: Action, jobs: Sequence[JobRow]) -> None:
+        from etl_tui.app.actions.bulk_dialog import BulkDialog
+
         app = self._screen.commands
         dialog = BulkDialog(
             self._look,

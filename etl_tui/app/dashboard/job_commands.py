@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from etl_core.control import pauses
 from etl_core.control.audit import Actor
 from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import completions, parse_filter
-from etl_tui.app.actions.pausing import places, read_pause, read_resume
 from etl_tui.app.commands.command import Command
 from etl_tui.app.commands.host import CommandScreen
 from etl_tui.app.dashboard.arrangement import Group
@@ -63,7 +61,11 @@ class JobCommands(CommandScreen):
             return [title.lower() for title in SORTABLE if title.startswith(text.upper())]
         if command.name == "snooze":
             return [moment for moment in _SNOOZES if moment.startswith(text)]
-        return places(text, jobs) if command.name in ("pause", "resume") else ()
+        if command.name in ("pause", "resume"):
+            from etl_tui.app.actions.pausing import places
+
+            return places(text, jobs)
+        return ()
 
     # To jobs
 
@@ -110,6 +112,9 @@ class JobCommands(CommandScreen):
         self._actions.undo()
 
     def action_pause(self, text: str) -> None:
+        from etl_core.control import pauses
+        from etl_tui.app.actions.pausing import read_pause
+
         place, reason = read_pause(text)
 
         async def pause(conn: asyncpg.Connection, actor: Actor) -> str:
@@ -119,6 +124,9 @@ class JobCommands(CommandScreen):
         self._actions.act(pause)
 
     def action_resume(self, text: str) -> None:
+        from etl_core.control import pauses
+        from etl_tui.app.actions.pausing import read_resume
+
         place = read_resume(text)
 
         async def resume(conn: asyncpg.Connection, actor: Actor) -> str:

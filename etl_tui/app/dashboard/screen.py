@@ -34,7 +34,6 @@ from etl_tui.app.dashboard.marks import Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.dashboard.preview import Preview
 from etl_tui.app.dashboard.view_choice import VIEW, ViewChoice
-from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.live import Live
 from etl_tui.app.feed.source import JobSource
@@ -377,6 +376,8 @@ class Dashboard(CursorCommands):
         self.choose_view(replace(self._view, preview=not self._view.preview))
 
     def action_columns(self) -> None:
+        from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
+
         def chosen(titles: tuple[str, ...] | None) -> None:
             if titles is not None:
                 self.choose_view(replace(self._view, columns=titles or None))

@@ -19,7 +19,6 @@ from etl_tui.app.dashboard.saved_views import (
     views_of,
 )
 from etl_tui.app.dashboard.view_choice import ViewChoice
-from etl_tui.app.dialogs.views_dialog import ViewsDialog
 from etl_tui.app.preferences import Preferences
 
 
@@ -55,6 +54,8 @@ class ViewCommands(JobCommands):
         elif text:
             self._show_saved(text)
         else:
+            from etl_tui.app.dialogs.views_dialog import ViewsDialog
+
             self.app.push_screen(
                 ViewsDialog(self.commands.look, lambda: views_of(self._preferences), forget=self._forget),
                 self._follow_choice,

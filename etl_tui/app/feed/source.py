@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 import asyncpg
 
 from etl_core.broker.protocol import Broker
-from etl_core.control import jobs as control
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
 from etl_core.errors import Conflict, EtlError, Unreachable
@@ -129,7 +128,9 @@ class DatabaseSource:
         return await self.ask(lambda _: self._feed.read_health())
 
     async def show_job(self, job_id: int) -> JobDetails:
-        return await self.ask(lambda conn: control.show_job(conn, job_id))
+        from etl_core.control.jobs import show_job
+
+        return await self.ask(lambda conn: show_job(conn, job_id))
 
     async def act(self, action: Callable[[asyncpg.Connection, Actor], Awaitable[T]]) -> T:
         """What a person does, in its turn: `control` is told who. The one gate of a dashboard that may not.

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING
 
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
-from etl_tui.app.views.activity import ActivityView
-from etl_tui.app.views.board import Board
-from etl_tui.app.views.queues import QueuesView
-from etl_tui.app.views.schedule import ScheduleView
-from etl_tui.app.views.view import View
-from etl_tui.app.views.workers import WorkersView
 
-KINDS: Final[Mapping[str, type[View]]] = {
-    kind.NAME: kind for kind in (QueuesView, WorkersView, ScheduleView, ActivityView)
-}
+if TYPE_CHECKING:
+    from etl_tui.app.views.board import Board
+    from etl_tui.app.views.view import View
+
+
+def kind_named(name: str) -> type[View]:
+    """The view of that name, imported when it is first asked for.
+
+    Raises:
+        KeyError: there is none.
+    """
+    from etl_tui.app.views.activity import ActivityView
+    from etl_tui.app.views.queues import QueuesView
+    from etl_tui.app.views.schedule import ScheduleView
+    from etl_tui.app.views.workers import WorkersView
+
+    return {kind.NAME: kind for kind in (QueuesView, WorkersView, ScheduleView, ActivityView)}[name]
 
 
 class ViewSwitch:
@@ -28,6 +35,8 @@ class ViewSwitch:
 
     def show(self, name: str) -> None:
         """Shows the view of that name; `jobs` is the dashboard itself."""
+        from etl_tui.app.views.view import View
+
         is_view = isinstance(self._board.app.screen, View)
         if name == "jobs":
             if is_view:
@@ -50,7 +59,7 @@ class ViewSwitch:
 
     def _installed(self, name: str) -> str:
         if name not in self._names:
-            view = KINDS[name](self._board, self._source, self._look, self, tenant=self._tenant)
+            view = kind_named(name)(self._board, self._source, self._look, self, tenant=self._tenant)
             # Another dashboard of this app, of another database, has views of its own.
             self._names[name] = f"{name}-{id(self)}"
             self._board.app.install_screen(view, self._names[name])
