@@ -205,7 +205,7 @@ def _uneditable(document: Document, newer: frozenset[Place], unreadable: str | N
     if unreadable:
         return f"it cannot be read: {unreadable}"
     if document.other is not None and not isinstance(document.other, dict):
-        return "it is no object: it can be cleared, or replaced as a whole"
+        return "no JSON object: clear or replace it"
     if newer and len(newer) == len(document):
         return "it was written by a newer version of the program, which this one does not know; update it"
     return None

@@ -157,7 +157,9 @@ class ListView(ScrollView, Generic[Row], can_focus=False):
                 self._scroll_to_cursor()
             self.refresh()
         self.tick()
-        if self.selected is not before:
+        # By key, for rows that are made anew at every look: who shows them because of this would never end.
+        after = self.selected
+        if (before and self._key(before)) != (after and self._key(after)):
             self.post_message(self.Selected())
 
     def _place_cursor(self, before: Row | None) -> None:

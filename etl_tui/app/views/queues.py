@@ -176,7 +176,8 @@ class QueuesView(View):
             return Tone.FAILED, f"not a message of this program: {letter.body}"
         if self.list is self._waiting and (group := self._waiting.selected):
             first = group.jobs[0]
-            until = f", until {clock_text(group.until, self.board.now)}" if group.until else ""
+            until = f"until {clock_text(group.until, self.board.now)}" if group.until else ""
+            until = "" if until in group.reason else f", {until}"  # a limit's own words end with it
             return Tone.WAITING, f"{first.tenant}/{first.job_name} first: {group.reason}{until}"
         behind = [row.stage for row in self._stages.rows if _stage_tone(row) is Tone.FAILED]
         if behind:

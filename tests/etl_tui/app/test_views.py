@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
 from textual import events
+from textual.message import Message
 
 from etl_core.control.jobs import run_now
 from etl_core.control.pauses import pause
@@ -113,7 +116,9 @@ async def test_a_view_keeps_its_cursor_and_filter_and_asks_only_while_it_is_seen
         await dashboard.until(lambda: len(dashboard.app.screen_stack) == 1)
 
 
-async def test_queues_tell_what_waits_and_why(drive: Drive, add_job: AddJob, db: asyncpg.Connection) -> None:
+async def test_queues_tell_what_waits_and_why(
+    drive: Drive, add_job: AddJob, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await run_now(db, await add_job("github"), PERSON)
     await add_job("jira", tenant="globex", created_at=datetime.now(UTC) - timedelta(hours=3))
     await db.execute("INSERT INTO schedulers (host, pid, version) VALUES ('here', 7, '0')")
@@ -129,6 +134,11 @@ async def test_queues_tell_what_waits_and_why(drive: Drive, add_job: AddJob, db:
         await make_worker(db)
         await dashboard.pilot.press("R")
         await dashboard.until(lambda: len(view.list.rows) == 2)
+        posted: list[Message] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(view.list, "post_message", posted.append)
+            view.list.show_rows([copy(row) for row in view.list.rows])
+        assert not any(isinstance(message, ListView.Selected) for message in posted)  # it is the same row
         assert "PostgreSQL carries the queues" in line(dashboard, "tabs")
         await dashboard.pilot.press("slash", *"globex", "enter", "enter")
         await dashboard.until(lambda: dashboard.app.screen is not view)

@@ -99,9 +99,10 @@ class RunScreen(TabbedScreen):
 
     def _draw(self) -> None:
         look, name = self.desk.look, f"{full_name(self.desk.job)} · run {self._run_id}"
+        marks = [Piece(*piece) for piece in look.mark_pieces]
         if self._trouble:
             told = f" {Tone.FAILED.glyph} not up to date: {self._trouble}"
-            self._line.show([Piece(told, look.tone(Tone.FAILED))])
+            self._line.show([Piece(told, look.tone(Tone.FAILED))], marks)
             return
         ends = []
         if run := self._run:
@@ -109,8 +110,8 @@ class RunScreen(TabbedScreen):
             ends = [Piece(f"   {tone.glyph} {run.state}", look.tone(tone))]
             told = f"{by_text(run)}   {clock_text(run.queued_at, now)}  {took_text(run.seconds)}"
             ends.append(Piece(f"   {clean(told)}", look.dim))
-        room = self.size.width - 3
+        room = self.size.width - 3 - sum(width_of(piece.text) for piece in marks)
         while len(ends) > 1 and sum(width_of(end.text) for end in ends) > room - min(30, width_of(name)):
             ends.pop()
         name = cut(name, max(8, room - sum(width_of(end.text) for end in ends)))
-        self._line.show([Piece(" ‹ ", look.dim), Piece(name, look.title), *ends])
+        self._line.show([Piece(" ‹ ", look.dim), Piece(name, look.title), *ends], marks)

@@ -52,6 +52,6 @@ async def test_a_list_is_shown_and_what_can_be_done_with_it_is_said(
     await add_job("github", checkpoint_data=[1, {"a": None}])
     async with open_job("github", "2", size=(60, 20)) as job:
         await job.until(lambda: len(job.list("tree")) == 2)
-        await job.until(lambda: "it is no object: it can be cleared" in job.line("cp-notice"))
+        await job.until(lambda: "no JSON object: clear or replace it" in job.line("cp-notice"))
         await job.press("1")
         await job.until(lambda: "checkpoint_data" in job.text("overview"))
