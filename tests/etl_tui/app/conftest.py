@@ -139,7 +139,8 @@ async def drive(database_url: str) -> AsyncIterator[Drive]:
         try:
             async with app.run_test(size=size):
                 dashboard = Driven(app, Typist(app))
-                await dashboard.until(lambda: app.screen_stack[0].query("#message"))
+                # Laid out, too: a click goes to where a line is.
+                await dashboard.until(lambda: app.screen_stack[0].query_one("#hints").size.width)
                 yield dashboard
         finally:
             await source.close()
