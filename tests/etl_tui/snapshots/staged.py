@@ -27,6 +27,8 @@ MONO: Final = COLOURS | {"NO_COLOR": "1"}
 _SAME: Final = 4
 """Looks in a row that see the same: it is settled."""
 _PATIENCE: Final = 400
+_ENDLESS: Final = ("live", "watch", "follow")
+"""Workers that end with their screen."""
 
 
 @contextmanager
@@ -83,6 +85,26 @@ async def settled(pilot: Pilot[Any]) -> None:
             return
         before = text
     raise AssertionError(f"the screen never comes to rest:\n{before}")
+
+
+async def quiet(pilot: Pilot[Any]) -> None:
+    """Returns when nothing is being loaded and the screen does not change any more."""
+    for _ in range(_PATIENCE):
+        await pilot.pause(0.02)
+        if all(worker.group in _ENDLESS or worker.is_finished for worker in pilot.app.workers):
+            await settled(pilot)
+            return
+    raise AssertionError(f"it loads for ever:\n{shown(pilot)}")
+
+
+async def until_shown(pilot: Pilot[Any], text: str) -> None:
+    """Returns when the screen says it and is quiet."""
+    for _ in range(_PATIENCE):
+        await pilot.pause(0.02)
+        if text in shown(pilot):
+            await quiet(pilot)
+            return
+    raise AssertionError(f"{text} is never shown:\n{shown(pilot)}")
 
 
 def shown(pilot: Pilot[Any]) -> str:
