@@ -66,12 +66,17 @@ class PostgresBudgets:
         """One transaction; raises Transient when the database stays away."""
         try:
             hashed = await self._hash(credential)
-            parameters = {**parameters, "credential": hashed, "resource": resource}
-            if tries_again:
-                turn = step_retries.on(PASSING)(_budgets.take_budget_turn, self._pool, **parameters)
-            else:
-                turn = _budgets.take_budget_turn(self._pool, **parameters)
-            row: asyncpg.Record = await turn
+            told = {**parameters, "credential": hashed, "resource": resource}
+
+            async def ask() -> asyncpg.Record:
+                try:
+                    row: asyncpg.Record = await _budgets.take_budget_turn(self._pool, **told)
+                finally:
+                    # Perhaps only the answer was lost: what goes back twice would be spent twice.
+                    told["given_back"] = 0
+                return row
+
+            row = await (step_retries.on(PASSING)(ask) if tries_again else ask())
         except PASSING as error:
             raise Transient(
                 f"{resource}: its budget cannot be asked: {str(error) or type(error).__name__}"
