@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -84,11 +85,14 @@ async def run_now(
     An inactive job runs once and stays off; a held one may be tried (success clears the hold).
 
     Raises:
-        NotFound: no such job. Conflict: it is running, or has no integration.
+        NotFound: no such job. Conflict: it is running, or has no integration. InvalidInput: a full refresh of
+        a stream that the job does not have.
     """
     async with conn.transaction():
         job = await lock_job(conn, job_id)
         name = f"{job['tenant']}/{job['job_name']}"
+        if isinstance(refreshed := (options or {}).get("full_refresh"), list):
+            await _check_streams(conn, job_id, name, refreshed)
         if job["integration_id"] is None:
             raise Conflict(
                 f"{name} has no integration: `etl-tui jobs settings {name} --integration NAME` gives it one"
@@ -110,6 +114,14 @@ async def run_now(
         )
         await _jobs.notify_scheduler(conn, channel=SCHEDULER, payload=str(run_id))
         return await show_run(conn, run_id)
+
+
+async def _check_streams(conn: Connection, job_id: int, name: str, asked: Sequence[str]) -> None:
+    """What a job reads is known once it has read: before, anything may be asked for."""
+    known: list[str] = await _jobs.streams_of(conn, job_id=job_id)
+    unknown = [stream for stream in asked if stream not in known]
+    if known and unknown:
+        raise InvalidInput(f"{name} has read no stream {unknown[0]!r} yet; it has {', '.join(known)}")
 
 
 async def change_settings(

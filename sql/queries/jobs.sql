@@ -180,3 +180,12 @@ WHERE t.name = :tenant;
 -- name: notify_scheduler(channel, payload)$
 -- Wakes the schedulers when the transaction commits, so that they ring for a run that a person asked for.
 SELECT pg_notify(:channel, :payload);
+
+-- name: streams_of(job_id)$
+-- The names of the streams that a job has a table or a checkpoint of, sorted.
+SELECT coalesce(array_agg(s.stream ORDER BY s.stream), '{}')
+FROM (
+    SELECT t.stream FROM destination_tables AS t WHERE t.job_id = :job_id
+    UNION
+    SELECT c.stream FROM job_checkpoints AS c WHERE c.job_id = :job_id
+) AS s;

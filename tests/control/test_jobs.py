@@ -47,6 +47,17 @@ async def test_run_now_starts_a_job_at_rest(db: Connection, status: str) -> None
     assert await db.fetchval("SELECT run_id FROM job_events WHERE action = 'run_now'") == run.id
 
 
+async def test_a_full_refresh_of_a_stream_that_there_is_not_is_refused(db: Connection) -> None:
+    job_id = await make_job(db)
+    await db.execute(
+        "INSERT INTO job_checkpoints (job_id, stream, partition, bookmark) VALUES ($1, 'orders', 'default', '1')",
+        job_id,
+    )
+    with pytest.raises(InvalidInput, match="acme/orders has read no stream 'order' yet; it has orders"):
+        await jobs.run_now(db, job_id, PERSON, options={"full_refresh": ["orders", "order"]})
+    assert (await jobs.run_now(db, job_id, PERSON, options={"full_refresh": ["orders"]})).state == "QUEUED"
+
+
 async def test_run_now_on_a_running_job_names_the_run_and_its_start(db: Connection) -> None:
     job_id = await make_job(db)
     run = await jobs.run_now(db, job_id, PERSON)

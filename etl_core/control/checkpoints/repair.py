@@ -205,6 +205,8 @@ def _check(
     if isinstance(repair, (Clear, DropResume)):
         return warnings
     if isinstance(repair, Rewind):
+        if after.is_empty and isinstance(repair.to, datetime):
+            warnings.append("the job had no checkpoint yet at that time: this is a clear")
         return [*warnings, *_odd_when_back(current.integration_type, after, difference)]
     problems = check_difference(current.integration_type, difference)
     if problems:

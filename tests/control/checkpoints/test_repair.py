@@ -167,7 +167,7 @@ async def test_documents_of_another_form(db: Connection, job_id: int) -> None:
     await db.execute("UPDATE etl_jobs SET checkpoint_data = '[1, null]' WHERE id = $1", job_id)
     current = await checkpoints.read_checkpoint(db, job_id)
     assert (current.document.other, current.raw) == ([1, None], None)
-    assert "no object" in (current.uneditable or "")
+    assert "no JSON object" in (current.uneditable or "")
     assert (await show_job(db, job_id)).checkpoint_data == [1, None]
 
 

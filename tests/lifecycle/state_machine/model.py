@@ -223,6 +223,8 @@ class Job:
         self.status, self.retry_count = "FAILED", self.retry_count + 1
         if error_kind == "unauthorised":
             self.held_by, self.held_until = "etl-tui", None
+        elif self.held_by == "etl-tui":  # it failed of something else: the credential is not what bars it
+            self.held_by = self.held_until = None
         if self.active and self.retry_count >= self.max_failures:
             self.active, self.off_by = False, "etl-tui"
 

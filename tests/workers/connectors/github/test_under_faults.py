@@ -37,7 +37,7 @@ async def test_complete_and_exact() -> None:
             if stop is None:
                 assert not loaded.failures
                 expect_all(github, loaded, since)
-        assert sum(faults.met.values()) > 10
+        assert sum(faults.met.values()) > 3
         github.freeze()
         await read(github, loaded, recheck_hours=0, recheck_days=400)
         expect_all(github, loaded)
