@@ -50,7 +50,7 @@ async def test_run_now_starts_a_job_at_rest(db: Connection, status: str) -> None
 async def test_a_full_refresh_of_a_stream_that_there_is_not_is_refused(db: Connection) -> None:
     job_id = await make_job(db)
     await db.execute(
-        "INSERT INTO job_checkpoints (job_id, stream, partition, bookmark) VALUES ($1, 'orders', 'default', '1')",
+        "INSERT INTO job_checkpoints (job_id, stream, partition, bookmark) VALUES ($1, 'orders', 'all', '1')",
         job_id,
     )
     with pytest.raises(InvalidInput, match="acme/orders has read no stream 'order' yet; it has orders"):
