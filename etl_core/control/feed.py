@@ -46,6 +46,12 @@ def _row(record: Mapping[str, Any]) -> JobRow:
     return row
 
 
+async def read_clock(conn: Connection) -> datetime:
+    """The database's time, by which everything is told."""
+    now: datetime = await _runs.read_clock(conn)
+    return now
+
+
 class JobFeed:
     """Remembers what it gave, so that every change is given once. One per screen; not for concurrent use."""
 
@@ -62,7 +68,7 @@ class JobFeed:
 
     async def read_all(self) -> list[JobRow]:
         """Every job, sorted by job_name; forgets what was given before."""
-        now = await self._now()
+        now = await read_clock(self._conn)
         rows: list[JobRow] = []
         async for record in _jobs.list_jobs(self._conn, tenant=self._tenant):
             rows.append(_row(record))
@@ -78,14 +84,14 @@ class JobFeed:
         What bars a job that is due but has no run yet changes without its row: `reconcile` finds that.
         """
         if self._looked_at is None:
-            return FeedChanges(await self.read_all(), [], await self._now())
+            return FeedChanges(await self.read_all(), [], await read_clock(self._conn))
         look = await _jobs.look_for_changes(self._conn, since=self._looked_at - OVERLAP, tenant=self._tenant)
         self._looked_at = look["now"]
         return FeedChanges(self._remember(await self._by_id(look["ids"])), [], look["now"])
 
     async def reconcile(self) -> FeedChanges:
         """Compares every job: finds late commits, deletions, and pauses, which do not touch the row."""
-        now = await self._now()
+        now = await read_clock(self._conn)
         versions = {
             row["id"]: row["row_version"]
             async for row in _jobs.list_job_versions(self._conn, tenant=self._tenant)
@@ -115,10 +121,6 @@ class JobFeed:
         if not ids:
             return []
         return [_row(record) async for record in _jobs.list_jobs_by_id(self._conn, ids=ids)]
-
-    async def _now(self) -> datetime:
-        now: datetime = await _runs.read_clock(self._conn)
-        return now
 
     def _remember(self, fresh: list[JobRow]) -> list[JobRow]:
         changed = [row for row in fresh if self._given.get(row.id) != row]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from etl_core.errors import ExitCode, InvalidInput
+from etl_core.errors import ExitCode
 from etl_tui.cli.parser import add_command, add_group
-from etl_tui.cli.quantities import count, since
+from etl_tui.cli.quantities import listing_limit, since
 
 if TYPE_CHECKING:
     from etl_tui.cli.context import Context
@@ -50,17 +50,15 @@ def _add_commands(group: Subparsers) -> None:
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:
     """Prints events; `--json`: an array of EventRow."""
     from etl_core.control.events import list_events
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.control.jobs import find_job
     from etl_core.rules.moments import moment_text
 
-    limit = DEFAULT_EVENTS if arguments.limit is None else count("--limit", arguments.limit)
-    if not 1 <= limit <= MOST_EVENTS:
-        raise InvalidInput(f"--limit {limit}: 1 to {MOST_EVENTS:,}")
+    limit = listing_limit(arguments.limit, usual=DEFAULT_EVENTS, most=MOST_EVENTS)
     tenant = context.settings.tenant
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=tenant) if arguments.job else None
-        now = (await JobFeed(conn).read_health()).now
+        now = await read_clock(conn)
         events = await list_events(
             conn,
             job_id=job_id,

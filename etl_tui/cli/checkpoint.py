@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from etl_core.errors import ExitCode, InvalidInput
+from etl_core.errors import ExitCode
 from etl_tui.cli import checkpoint_repairs as repairs
 from etl_tui.cli.output import harmless, one_line
 from etl_tui.cli.parser import add_command, add_group
-from etl_tui.cli.quantities import count
+from etl_tui.cli.quantities import listing_limit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,16 +93,14 @@ async def show_one(arguments: argparse.Namespace, context: Context) -> int:
 async def list_history(arguments: argparse.Namespace, context: Context) -> int:
     """Prints the versions; `--json`: an array of CheckpointVersion with `what` in words."""
     from etl_core.control import checkpoints
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.control.jobs import find_job
 
-    limit = DEFAULT_VERSIONS if arguments.limit is None else count("--limit", arguments.limit)
-    if not 1 <= limit <= MOST_VERSIONS:
-        raise InvalidInput(f"--limit {limit}: 1 to {MOST_VERSIONS:,}")
+    limit = listing_limit(arguments.limit, usual=DEFAULT_VERSIONS, most=MOST_VERSIONS)
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
         versions = await checkpoints.list_versions(conn, job_id, limit=limit)
-        now = (await JobFeed(conn).read_health()).now
+        now = await read_clock(conn)
     if context.output.json:
         context.output.emit([{**row.model_dump(), "what": row.what} for row in versions])
     elif not versions:

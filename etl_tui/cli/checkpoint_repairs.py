@@ -118,7 +118,7 @@ async def set_document(arguments: argparse.Namespace, context: Context) -> int:
 
 async def rewind(arguments: argparse.Namespace, context: Context) -> int:
     """`--json`: a RepairDone, or with `--dry-run` the plan."""
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.rules.checkpoints.repairs import Rewind
     from etl_tui.cli.quantities import past_moment
 
@@ -129,7 +129,7 @@ async def rewind(arguments: argparse.Namespace, context: Context) -> int:
         number = version_number(arguments.version)
         return await change(arguments, context, Rewind(number, scope_of(arguments)), "rewound")
     async with context.connection() as conn:
-        now = (await JobFeed(conn).read_health()).now
+        now = await read_clock(conn)
         moment = past_moment("--to", arguments.to, now)
         return await change(arguments, context, Rewind(moment, scope_of(arguments)), "rewound", conn=conn)
 

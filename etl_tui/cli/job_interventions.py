@@ -145,13 +145,13 @@ async def clear_one(arguments: argparse.Namespace, context: Context) -> int:
 
 async def snooze_one(arguments: argparse.Namespace, context: Context) -> int:
     """Snoozes a job, or ends that; `--json`: its JobRow."""
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.control.interventions import snooze
 
     async def act(conn: Connection, job_id: int, actor: Actor) -> None:
         until = None
         if arguments.until.strip().lower() != "off":
-            until = moment("snooze", arguments.until, (await JobFeed(conn).read_health()).now)
+            until = moment("snooze", arguments.until, await read_clock(conn))
         await snooze(conn, job_id, actor, until=until)
 
     job, _ = await _on_job(arguments.job, context, act)

@@ -42,6 +42,18 @@ def count(option: str, text: str) -> int:
     return int(stripped)
 
 
+def listing_limit(text: str | None, *, usual: int, most: int) -> int:
+    """How many rows `--limit` asks for.
+
+    Raises:
+        InvalidInput: it is no count, none at all, or more than `most`.
+    """
+    limit = usual if text is None else count("--limit", text)
+    if not 1 <= limit <= most:
+        raise InvalidInput(f"--limit {limit}: 1 to {most:,}")
+    return limit
+
+
 def count_or_none(option: str, text: str) -> int | None:
     """A whole number, or None for `none`.
 

@@ -10,7 +10,7 @@ from etl_core.errors import ExitCode, InvalidInput, NotFound
 from etl_tui.cli import job_run, reject_correction
 from etl_tui.cli.output import harmless
 from etl_tui.cli.parser import add_command, add_group
-from etl_tui.cli.quantities import count
+from etl_tui.cli.quantities import listing_limit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,19 +95,17 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
 
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:
     """Prints rejects; `--json`: an array of RejectRow."""
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.control.jobs import find_job
     from etl_core.control.rejects import list_rejects
 
-    limit = DEFAULT_REJECTS if arguments.limit is None else count("--limit", arguments.limit)
-    if not 1 <= limit <= MOST_REJECTS:
-        raise InvalidInput(f"--limit {limit}: 1 to {MOST_REJECTS:,}")
+    limit = listing_limit(arguments.limit, usual=DEFAULT_REJECTS, most=MOST_REJECTS)
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=context.settings.tenant)
         rejects = await list_rejects(
             conn, job_id, stream=arguments.stream, reason=arguments.reason, limit=limit
         )
-        now = (await JobFeed(conn).read_health()).now
+        now = await read_clock(conn)
     if context.output.json:
         context.output.emit(rejects)
     elif not rejects:

@@ -6,10 +6,10 @@ import argparse
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from etl_core.errors import ExitCode, InvalidInput, NotFound
+from etl_core.errors import ExitCode, NotFound
 from etl_tui.cli import run_comparison, run_log
 from etl_tui.cli.parser import add_command, add_group
-from etl_tui.cli.quantities import count, since
+from etl_tui.cli.quantities import listing_limit, since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,18 +74,16 @@ def run_number(text: str) -> int:
 
 async def list_all(arguments: argparse.Namespace, context: Context) -> int:
     """Prints runs; `--json`: an array of RunListRow."""
-    from etl_core.control.feed import JobFeed
+    from etl_core.control.feed import read_clock
     from etl_core.control.jobs import find_job
     from etl_core.control.runs import list_runs
     from etl_core.models.run import RunState
 
-    limit = DEFAULT_RUNS if arguments.limit is None else count("--limit", arguments.limit)
-    if not 1 <= limit <= MOST_RUNS:
-        raise InvalidInput(f"--limit {limit}: 1 to {MOST_RUNS:,}")
+    limit = listing_limit(arguments.limit, usual=DEFAULT_RUNS, most=MOST_RUNS)
     tenant = context.settings.tenant
     async with context.connection() as conn:
         job_id = await find_job(conn, arguments.job, tenant=tenant) if arguments.job else None
-        now = (await JobFeed(conn).read_health()).now
+        now = await read_clock(conn)
         runs = await list_runs(
             conn,
             job_id,
