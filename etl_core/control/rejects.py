@@ -181,11 +181,7 @@ async def drop_rejects(
     if not reason:
         raise InvalidInput("dropping rejects needs a reason: others will ask where the records went")
     async with conn.transaction():
-        job = await lock_job(conn, job_id)
-        name = f"{job['tenant']}/{job['job_name']}"
-        await _refuse_while_replayed(conn, job_id, name)
-        if ids is not None:
-            await _check_ids(conn, job_id, name, ids)
+        await _lock_for_drop(conn, job_id, ids)
         gone = [row["id"] async for row in _rejects.drop_rejects(conn, job_id=job_id, ids=ids)]
         if gone:
             await record_event(
@@ -203,12 +199,16 @@ async def drop_rejects(
 async def preview_drop(conn: Connection, job_id: int, *, ids: Sequence[int] | None) -> list[int]:
     """The ids of the rejects that `drop_rejects` would remove; changes nothing. Raises as that does."""
     async with conn.transaction():
-        job = await lock_job(conn, job_id)
-        name = f"{job['tenant']}/{job['job_name']}"
-        await _refuse_while_replayed(conn, job_id, name)
-        if ids is not None:
-            await _check_ids(conn, job_id, name, ids)
+        await _lock_for_drop(conn, job_id, ids)
         return [row["id"] async for row in _rejects.list_reject_ids(conn, job_id=job_id, ids=ids)]
+
+
+async def _lock_for_drop(conn: Connection, job_id: int, ids: Sequence[int] | None) -> None:
+    job = await lock_job(conn, job_id)
+    name = f"{job['tenant']}/{job['job_name']}"
+    await _refuse_while_replayed(conn, job_id, name)
+    if ids is not None:
+        await _check_ids(conn, job_id, name, ids)
 
 
 async def _refuse_while_replayed(conn: Connection, job_id: int, name: str) -> None:

@@ -9,18 +9,16 @@ from rich.segment import Segment
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Input, Static
 
 from etl_core.rules.intervals import humanise_minutes, short_interval
+from etl_tui.app.dialogs.worded_field import WordedField
 from etl_tui.app.look.theme import Look
 
 PRESET_CELLS = 5
 NARROW_CELLS = 4
-LONGEST_TEXT = 40
 
 
 class Presets(Widget, can_focus=True):
@@ -93,52 +91,26 @@ class Presets(Widget, can_focus=True):
         self.post_message(self.Chosen(minutes))
 
 
-class IntervalField(Horizontal):
-    """Tells with `Changed` that its text is another one; what it means comes back through `show_minutes`."""
-
-    class Changed(Message):
-        """The text changed."""
+class IntervalField(WordedField):
+    """What its text means comes back through `show_minutes`."""
 
     def __init__(self, look: Look, label: str, minutes: int, presets: Sequence[int], *, name: str) -> None:
-        super().__init__(id=name)
-        self._label = label
-        self._input = Input(
-            short_interval(minutes), compact=True, max_length=LONGEST_TEXT, select_on_focus=True
-        )
-        self._input.cursor_blink = False
-        self._words = Static("", classes="words", markup=False)
+        super().__init__(label, short_interval(minutes), name=name)
         self._presets = Presets(look, presets)
 
     def compose(self) -> ComposeResult:
-        yield Static(self._label, classes="label", markup=False)
-        yield Static("[", classes="bracket", markup=False)
-        yield self._input
-        yield Static("]", classes="bracket", markup=False)
-        yield self._words
+        yield from super().compose()
         yield self._presets
-
-    @property
-    def text(self) -> str:
-        return self._input.value
-
-    @text.setter
-    def text(self, text: str) -> None:
-        self._input.value = text
 
     def focus_input(self) -> None:
         self._input.focus()
 
     def show_minutes(self, minutes: int | None) -> None:
         """Says in words what the text means, and marks the preset that it is."""
-        self._words.update(humanise_minutes(minutes) if minutes is not None else "")
+        self.say(humanise_minutes(minutes) if minutes is not None else "")
         self._presets.mark(minutes)
-
-    @on(Input.Changed)
-    def _text_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.post_message(self.Changed())
 
     @on(Presets.Chosen)
     def _take_preset(self, event: Presets.Chosen) -> None:
         event.stop()
-        self._input.value = short_interval(event.minutes)
+        self.text = short_interval(event.minutes)

@@ -24,8 +24,8 @@ from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.dialogs.dialog import Dialog
 from etl_tui.app.dialogs.dialog_button import DialogButton
 from etl_tui.app.dialogs.interval_field import IntervalField
-from etl_tui.app.dialogs.limit_field import LimitField
 from etl_tui.app.dialogs.settings_draft import NO_DEADLINE, SettingsDraft, judge
+from etl_tui.app.dialogs.worded_field import WordedField
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.cells import clean
@@ -36,6 +36,8 @@ HOW_SCHEDULING_WORKS = (
     "A run still going is never started twice; runs missed while everything was down are made up once. "
     "After a failure the job is retried after the shorter interval until it succeeds."
 )
+LONGEST_LIMIT = 20
+"""Characters of a limit's text."""
 SAVE_TRIES = 3
 """How often a save is repeated when the row moved on but its settings did not (a run began or ended)."""
 
@@ -72,8 +74,10 @@ class SettingsDialog(Dialog[str]):
         self._seen = seen = _Settings.of(job)
         self._schedule = IntervalField(look, "Run every", seen.schedule, SCHEDULE_PRESETS, name="schedule")
         self._retry = IntervalField(look, "Retry after", seen.retry, RETRY_PRESETS, name="retry")
-        self._deadline = LimitField("Ends after", _deadline_text(seen.deadline), name="deadline")
-        self._failures = LimitField("Off after", str(seen.failures), name="failures")
+        self._deadline = WordedField(
+            "Ends after", _deadline_text(seen.deadline), name="deadline", longest=LONGEST_LIMIT
+        )
+        self._failures = WordedField("Off after", str(seen.failures), name="failures", longest=LONGEST_LIMIT)
         self._sentence = Static("", id="sentence", markup=False)
         self._next = Static("", id="next", markup=False)
         self._save = DialogButton(look, "Save", name="save")
@@ -107,8 +111,7 @@ class SettingsDialog(Dialog[str]):
         self._judge()
         self._schedule.focus_input()
 
-    @on(IntervalField.Changed)
-    @on(LimitField.Changed)
+    @on(WordedField.Changed)
     def _judge(self) -> None:
         draft = judge(self._schedule.text, self._retry.text, self._deadline.text, self._failures.text)
         self._draft = draft

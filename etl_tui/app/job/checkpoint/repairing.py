@@ -123,7 +123,8 @@ class Repairing:
                 if given is None:
                     return
                 text = given
-            if await self._ask(target.current, "Edit", _always(target.repair(text)), "Write it"):
+            edit = _always(target.repair(text))
+            if await self._plan(target.current, "Edit", edit, "Write it", scopes=(Scope(),)):
                 return
             outside = False
 
@@ -153,27 +154,16 @@ class Repairing:
         *,
         target: str | None = None,
         reason: str | None = None,
-    ) -> None:
-        await self._ask(current, title, make, yes, target=target, reason=reason, scopes=self._scopes())
-
-    async def _ask(
-        self,
-        current: CurrentCheckpoint,
-        title: str,
-        make: MakeRepair,
-        yes: str,
-        *,
-        target: str | None = None,
-        reason: str | None = None,
-        scopes: tuple[Scope, ...] = (Scope(),),
+        scopes: tuple[Scope, ...] | None = None,
     ) -> RepairDone | None:
+        """Shows what will happen and does it; `scopes` None: any about what is under the cursor."""
         dialog = PlanDialog(
             self._desk,
             title,
             make,
             version=current.version,
             yes=yes,
-            scopes=scopes,
+            scopes=self._scopes() if scopes is None else scopes,
             target=target,
             reason=self._usual_reason() if reason is None else reason,
         )
@@ -207,7 +197,7 @@ class Repairing:
 
     # A job that runs is cancelled first, if one wants that
 
-    def _begin(self, begin: Callable[[CurrentCheckpoint], Awaitable[None]]) -> None:
+    def _begin(self, begin: Callable[[CurrentCheckpoint], Awaitable[object]]) -> None:
         async def attempt() -> None:
             try:
                 await self._at_rest(begin)
@@ -216,7 +206,7 @@ class Repairing:
 
         run_latest(self._tab, attempt, "repair")
 
-    async def _at_rest(self, begin: Callable[[CurrentCheckpoint], Awaitable[None]]) -> None:
+    async def _at_rest(self, begin: Callable[[CurrentCheckpoint], Awaitable[object]]) -> None:
         if self._desk.job.status == "RUNNING" and not await self._cancelled_first():
             return
         job_id = self._desk.job.id

@@ -23,8 +23,8 @@ from etl_tui.app.job.checkpoint.value_words import size_text
 from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
+from etl_tui.app.job.prompted_tab import PromptedTab
 from etl_tui.app.job.rejects.mending import Mending
-from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.cells import clean, fit
 from etl_tui.app.look.line_list import LineList
 from etl_tui.app.look.styled_line import Piece, StyledLine
@@ -57,7 +57,7 @@ class RejectList(LineList[RejectRow]):
         ]
 
 
-class RejectsTab(JobTab):
+class RejectsTab(PromptedTab):
     """Of the job; of one run when it is given."""
 
     TITLE: ClassVar[str] = "Rejects"
@@ -73,7 +73,6 @@ class RejectsTab(JobTab):
         self._title = StyledLine(desk.look, "rejects-title")
         self._list = RejectList(desk.look, desk.clock)
         self._payload = TextView(desk.look, "payload")
-        self._prompt = PromptLine(desk.look)
         self._rejects: list[RejectRow] = []
         self._shown: RejectDetails | None = None
         self._mending = Mending(self, desk)
@@ -82,7 +81,7 @@ class RejectsTab(JobTab):
         yield self._title
         yield self._list
         yield self._payload
-        yield self._prompt
+        yield self.prompt
 
     def take_focus(self) -> None:
         self._list.focus()
@@ -99,7 +98,7 @@ class RejectsTab(JobTab):
             self._show()
 
     def _show(self) -> None:
-        words = self._prompt.text.lower().split()
+        words = self.prompt.text.lower().split()
         shown = [
             one
             for one in self._rejects
@@ -107,7 +106,7 @@ class RejectsTab(JobTab):
         ]
         self._list.empty = "none holds this text; esc shows all" if words else self._none()
         self._list.show_items(shown)
-        self._prompt.tell(f"{len(shown):,} of {len(self._rejects):,}" if words else "")
+        self.prompt.tell(f"{len(shown):,} of {len(self._rejects):,}" if words else "")
         more = " and more" if len(self._rejects) >= MOST_REJECTS else ""
         told = f" REJECTS  {len(self._rejects):,}{more}" if self._rejects else " REJECTS"
         self._title.show([Piece(told, self.desk.look.dim)])
@@ -144,26 +143,14 @@ class RejectsTab(JobTab):
     # Commands
 
     def action_filter_rejects(self, text: str = "") -> None:
-        self._prompt.begin()
+        self.prompt.begin()
 
     @on(PromptLine.Changed)
     def _filter(self) -> None:
         self._show()
 
-    @on(PromptLine.Kept)
-    def _kept(self) -> None:
-        self.take_focus()
-
-    @on(PromptLine.GivenUp)
-    def _given_up(self) -> None:
-        self.leave_mode()
-
-    def leave_mode(self) -> bool:
-        if self._prompt.clear():
-            self._show()
-            self.take_focus()
-            return True
-        return False
+    def prompt_dropped(self) -> None:
+        self._show()
 
     def why_not(self, command: str) -> str | None:
         if command in ("replay", "replay-all", "drop-reject", "drop-rejects", "correct-reject"):

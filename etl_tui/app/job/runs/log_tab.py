@@ -22,8 +22,8 @@ from etl_tui.app.commands.registry import bindings
 from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
+from etl_tui.app.job.prompted_tab import PromptedTab
 from etl_tui.app.job.runs.log_view import LogView, line_text
-from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 
@@ -33,7 +33,7 @@ EXPORT_PAGE = 10_000
 _LEVELS: tuple[Level | None, ...] = (None, "warning", "error")
 
 
-class LogTab(JobTab):
+class LogTab(PromptedTab):
     """Asks for what came since the last line it has."""
 
     TITLE: ClassVar[str] = "Log"
@@ -44,7 +44,6 @@ class LogTab(JobTab):
         super().__init__(desk)
         self._title = StyledLine(desk.look, "log-title")
         self._view = LogView(desk.look, desk.clock)
-        self._prompt = PromptLine(desk.look)
         self._level: Level | None = None
         self._lines: list[LogLine] = []
         self._read_of: int | None = None
@@ -57,7 +56,7 @@ class LogTab(JobTab):
     def compose(self) -> ComposeResult:
         yield self._title
         yield self._view
-        yield self._prompt
+        yield self.prompt
 
     def take_focus(self) -> None:
         self._view.focus()
@@ -125,33 +124,19 @@ class LogTab(JobTab):
         self._draw_title()
 
     def action_search(self) -> None:
-        self._prompt.begin()
+        self.prompt.begin()
 
     def action_find(self, step: int) -> None:
-        if not self._prompt.text:
+        if not self.prompt.text:
             self.desk.message.refuse("nothing is looked for: / begins a search")
-        elif not self._view.find(self._prompt.text, step):
-            self.desk.message.refuse(f"no line holds {self._prompt.text!r}")
+        elif not self._view.find(self.prompt.text, step):
+            self.desk.message.refuse(f"no line holds {self.prompt.text!r}")
         self._draw_title()
 
     @on(PromptLine.Changed)
     def _search(self, event: PromptLine.Changed) -> None:
         found = bool(event.text) and self._view.find(event.text, -1)
-        self._prompt.tell("" if found or not event.text else "not found")
-
-    @on(PromptLine.Kept)
-    def _kept(self) -> None:
-        self.take_focus()
-
-    @on(PromptLine.GivenUp)
-    def _given_up(self) -> None:
-        self.leave_mode()
-
-    def leave_mode(self) -> bool:
-        if self._prompt.clear():
-            self.take_focus()
-            return True
-        return False
+        self.prompt.tell("" if found or not event.text else "not found")
 
     def action_export(self, text: str = "") -> None:
         """Writes all lines to a file beside the person's working folder, or to the one that is named."""

@@ -19,11 +19,11 @@ from etl_tui.app.commands.registry import bindings
 from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.latest import run_latest
 from etl_tui.app.job.prompt_line import PromptLine
+from etl_tui.app.job.prompted_tab import PromptedTab
 from etl_tui.app.job.runs.comparison import comparison_lines
 from etl_tui.app.job.runs.run_list import RunList, titles
 from etl_tui.app.job.runs.run_screen import RunScreen
 from etl_tui.app.job.runs.run_words import meets
-from etl_tui.app.job.tab import JobTab
 from etl_tui.app.look.line_list import LineList
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.text_view import TextView
@@ -31,7 +31,7 @@ from etl_tui.app.look.text_view import TextView
 MOST_RUNS = 500
 
 
-class RunsTab(JobTab):
+class RunsTab(PromptedTab):
     """Below the list stands what differs between the marked run and the one under the cursor."""
 
     TITLE: ClassVar[str] = "Runs"
@@ -47,14 +47,13 @@ class RunsTab(JobTab):
         self._heading = StyledLine(desk.look, "runs-heading")
         self._list = RunList(desk.look, desk.clock)
         self._comparison = TextView(desk.look, "comparison")
-        self._prompt = PromptLine(desk.look)
         self._runs: list[RunListRow] = []
 
     def compose(self) -> ComposeResult:
         yield self._heading
         yield self._list
         yield self._comparison
-        yield self._prompt
+        yield self.prompt
 
     def on_resize(self, event: Resize) -> None:
         self._heading.show([Piece(titles(event.size.width - 1), self.desk.look.dim)])
@@ -74,11 +73,11 @@ class RunsTab(JobTab):
             self._show()
 
     def _show(self) -> None:
-        words = self._prompt.text
+        words = self.prompt.text
         shown = [run for run in self._runs if meets(run, words)]
         self._list.empty = "no run meets the filter; esc shows all" if words else "it never ran"
         self._list.show_items(shown)
-        self._prompt.tell(f"{len(shown):,} of {len(self._runs):,}" if words else "")
+        self.prompt.tell(f"{len(shown):,} of {len(self._runs):,}" if words else "")
 
     @on(LineList.Moved, "#runs")
     def _moved(self) -> None:
@@ -114,24 +113,17 @@ class RunsTab(JobTab):
     # The filter
 
     def action_filter_runs(self, text: str = "") -> None:
-        self._prompt.begin()
+        self.prompt.begin()
 
     @on(PromptLine.Changed)
     def _filter(self) -> None:
         self._show()
 
-    @on(PromptLine.Kept)
-    def _kept(self) -> None:
-        self.take_focus()
-
-    @on(PromptLine.GivenUp)
-    def _given_up(self) -> None:
-        self.leave_mode()
+    def prompt_dropped(self) -> None:
+        self._show()
 
     def leave_mode(self) -> bool:
-        if self._prompt.clear():
-            self._show()
-            self.take_focus()
+        if super().leave_mode():
             return True
         if self._list.marked is not None:
             self._list.marked = None

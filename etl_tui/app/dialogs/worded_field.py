@@ -1,4 +1,4 @@
-"""A field for one limit: free text, and what it means in words behind it."""
+"""A field of free text, and what it means in words behind it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-LONGEST_TEXT = 20
+LONGEST_TEXT = 40
 
 
-class LimitField(Horizontal):
-    """Its label, its text in brackets, its meaning."""
+class WordedField(Horizontal):
+    """Its label, its text in brackets, its meaning. Tells with `Changed` that the text is another one."""
 
     class Changed(Message):
-        """The text is another."""
+        """The text is another one."""
 
-    def __init__(self, label: str, text: str, *, name: str) -> None:
+    def __init__(self, label: str, text: str, *, name: str, longest: int = LONGEST_TEXT) -> None:
         super().__init__(id=name)
         self._label = label
-        self._input = Input(text, compact=True, max_length=LONGEST_TEXT, select_on_focus=True)
+        self._input = Input(text, compact=True, max_length=longest, select_on_focus=True)
         self._input.cursor_blink = False
         self._words = Static("", classes="words", markup=False)
 
