@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.containers import Vertical
+from textual.message import Message
 
 from etl_core.models.job import JobRow
 from etl_tui.app.job.desk import Desk
@@ -18,6 +19,9 @@ class JobTab(Vertical):
     TITLE: ClassVar[str]
     PLACE: ClassVar[str]
     """As commands have it."""
+
+    class Loaded(Message):
+        """What can be done here may be other than before."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -55,7 +59,11 @@ class JobTab(Vertical):
     def begin_loading(self) -> None:
         """Loads beside the screen; a load that is under way is given up for it."""
         if self._is_laid_out:
-            run_latest(self, self.load, "load")
+            run_latest(self, self._load, "load")
+
+    async def _load(self) -> None:
+        await self.load()
+        self.post_message(self.Loaded())
 
     def job_changed(self, job: JobRow) -> None:
         """Loads again when something of the job, or of its run, is other than at the last load."""

@@ -151,6 +151,7 @@ class TabbedScreen(CommandScreen):
 
     # Commands
 
+    @on(JobTab.Loaded)
     def show_hints(self) -> None:
         """The keys that can do something here now; those of the open tab before those of the job."""
         found = self.hints()

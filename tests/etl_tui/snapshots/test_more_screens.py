@@ -14,7 +14,7 @@ from tests.etl_tui.inspected import HURTING, LONG, add_job, give_past
 from tests.etl_tui.showroom import furnish
 from tests.etl_tui.snapshots.drawn import drawn
 from tests.etl_tui.snapshots.frozen import freeze
-from tests.etl_tui.snapshots.staged import COLOURS, NOW, quiet, staged, until_shown
+from tests.etl_tui.snapshots.staged import COLOURS, NOW, quiet, shown, staged, until_shown
 from tests.etl_tui.snapshots.test_screens import ScreenText
 
 pytestmark = pytest.mark.timeout(240)
@@ -79,6 +79,7 @@ async def test_more_screens(
                 return
             await pilot.pause(0.1)
         differ.append(name)
+        print(f"{name} is now\n{shown(pilot)}")
 
     async with staged(database_url, size, environ) as pilot:
         dashboard = pilot.app.screen
