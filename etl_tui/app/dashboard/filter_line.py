@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
@@ -21,6 +20,7 @@ from etl_core.rules.job_tone import Tone
 from etl_tui.app.commands.host import CommandApp
 from etl_tui.app.commands.past import FILTERS, Past
 from etl_tui.app.look.cells import clean, cut
+from etl_tui.app.look.slash_line import SlashInput, SlashLine
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
@@ -40,22 +40,15 @@ class _Completion(Suggester):
         return next(iter(completions(value, self._jobs(), most=1)), None)
 
 
-class _FilterInput(Input):
+class _FilterInput(SlashInput):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "give_up", show=False),
         Binding("tab", "cursor_right", show=False),
         Binding("up", "remember(-1)", show=False),
         Binding("down", "remember(1)", show=False),
     ]
 
-    class GivenUp(Message):
-        """Esc: as it was before."""
-
     def __init__(self, suggester: Suggester) -> None:
         super().__init__(compact=True, max_length=LONGEST_TEXT, select_on_focus=False, suggester=suggester)
-
-    def action_give_up(self) -> None:
-        self.post_message(self.GivenUp())
 
     def action_remember(self, step: int) -> None:
         """An earlier filter, and back; behind the last one an empty line."""
@@ -69,14 +62,11 @@ class _FilterInput(Input):
         return Past(app.preferences if isinstance(app, CommandApp) else Preferences(), FILTERS)
 
 
-class FilterLine(Horizontal):
-    """Not there without a filter. It has the focus only while one types."""
+class FilterLine(SlashLine):
+    """It says how many jobs are shown, and what is not understood."""
 
+    _input: _FilterInput
     DEFAULT_CSS = """
-    FilterLine { height: 1; display: none; }
-    FilterLine.-shown { display: block; }
-    FilterLine #slash { width: 3; }
-    FilterLine Input { width: 1fr; background: $background; color: $foreground; }
     FilterLine #told { width: auto; min-width: 20; }
     """
 
@@ -88,25 +78,15 @@ class FilterLine(Horizontal):
             self.filter = filter
 
     def __init__(self, look: Look, jobs: Callable[[], Sequence[JobRow]]) -> None:
-        super().__init__(id="filter")
-        self._look = look
-        self._input = _FilterInput(_Completion(jobs))
+        super().__init__(look, _FilterInput(_Completion(jobs)))
         self._told = StyledLine(look, "told")
-        self._before = ""
         self._has_begun = False
         self._counts = (0, 0)
         self._refusal = ""
 
     def compose(self) -> ComposeResult:
-        slash = StyledLine(self._look, "slash")
-        slash.show([Piece(" / ", self._look.title)])
-        yield slash
-        yield self._input
+        yield from super().compose()
         yield self._told
-
-    @property
-    def text(self) -> str:
-        return self._input.value.strip()
 
     @property
     def typed_into(self) -> Input | None:
@@ -116,11 +96,8 @@ class FilterLine(Horizontal):
     def begin(self) -> None:
         """Somebody wants to type."""
         self._has_begun = True
-        self._before = self.text
-        self.add_class("-shown")
+        super().begin()
         self._tell()
-        self._input.focus()
-        self._input.cursor_position = len(self._input.value)
 
     def follow(self, text: str) -> None:
         """Another filter, as if it had been typed and kept.
@@ -132,14 +109,6 @@ class FilterLine(Horizontal):
         self._input.value = text
         self._input.past.add(self.text)
         self.set_class(bool(self.text), "-shown")
-
-    def clear(self) -> bool:
-        """Back to all jobs; whether there was a filter."""
-        if not self.text:
-            return False
-        self._input.value = ""
-        self.remove_class("-shown")
-        return True
 
     def show_counts(self, shown: int, total: int) -> None:
         """How many jobs of how many meet the filter."""
@@ -174,14 +143,8 @@ class FilterLine(Horizontal):
         event.stop()
         if not self._refusal:
             self._input.past.add(self.text)
-            self._leave()
+            self.leave()
 
-    @on(_FilterInput.GivenUp)
-    def _give_up(self) -> None:
-        self._input.value = self._before
-        self._leave()
-
-    def _leave(self) -> None:
+    def leave(self) -> None:
         self._has_begun = False
-        self.screen.set_focus(None)
-        self.set_class(bool(self.text), "-shown")
+        super().leave()

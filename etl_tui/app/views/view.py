@@ -259,7 +259,7 @@ class View(CommandScreen):
             self.refuse(refusal)
 
     def action_filter(self, text: str = "") -> None:
-        self._filter_line.begin(text)
+        self._filter_line.begin_with(text)
 
     def action_back(self) -> None:
         if not self._filter_line.clear():
