@@ -139,6 +139,8 @@ CREATE OR REPLACE FUNCTION checkpoint_streams(of_job integer) RETURNS jsonb LANG
         GROUP BY stream
     ) AS by_stream
 $$;
+DROP FUNCTION checkpoint_state(job_checkpoints);
+DROP FUNCTION checkpoint_text(integer);
 ALTER TABLE job_runs DROP COLUMN checkpoint_before;
 ALTER TABLE job_checkpoint_history
     DROP COLUMN rows_new, DROP COLUMN rows_changed, DROP COLUMN rows_gone,

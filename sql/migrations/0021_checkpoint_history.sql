@@ -19,30 +19,44 @@ COMMENT ON COLUMN job_checkpoint_history.whole IS
 ALTER TABLE job_runs ADD COLUMN checkpoint_before integer;
 COMMENT ON COLUMN job_runs.checkpoint_before IS 'The version of the checkpoint that the run began from; 0: none.';
 
--- As in 0008; a value of a later form of its connector says so: schema_version, from 2 on.
-CREATE OR REPLACE FUNCTION checkpoint_streams(of_job integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_object_agg(stream, partitions ORDER BY stream)
+-- The streams of the rows as they are now, as text, with the digits of their numbers; null when there are none. Put together
+-- as text and read once: two thirds of the time of building it as jsonb (measured with 20,000 partitions).
+CREATE FUNCTION checkpoint_text(of_job integer) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT '{' || string_agg(to_json(by_stream.stream)::text || ':{' || by_stream.partitions || '}', ',') || '}'
     FROM (
         SELECT
-            stream,
-            jsonb_object_agg(
-                partition,
-                -- Not jsonb_strip_nulls: it would take the nulls out of the values, too.
-                CASE WHEN bookmark IS NULL THEN '{}' ELSE jsonb_build_object('bookmark', bookmark) END
-                || CASE WHEN resume IS NULL THEN '{}' ELSE jsonb_build_object('resume', resume) END
-                || CASE
-                    WHEN schema_version = 1 THEN '{}' ELSE jsonb_build_object('schema_version', schema_version)
-                END
-                ORDER BY partition
+            c.stream,
+            string_agg(
+                to_json(c.partition)::text || ':{' || concat_ws(
+                    ',',
+                    '"bookmark":' || c.bookmark::text,
+                    '"resume":' || c.resume::text,
+                    CASE WHEN c.schema_version <> 1 THEN '"schema_version":' || c.schema_version END
+                ) || '}',
+                ','
             ) AS partitions
-        FROM job_checkpoints
-        WHERE job_id = of_job
-        GROUP BY stream
+        FROM job_checkpoints AS c
+        WHERE c.job_id = of_job
+        GROUP BY c.stream
     ) AS by_stream
 $$;
 
--- As in 0008, and a version says in figures what it changed. When the changes since the last whole version weigh
--- twice as much as the document, it is kept whole as well: to build any version then costs three documents at most.
+-- As in 0008; a value of a later form of its connector says so: schema_version, from 2 on.
+CREATE OR REPLACE FUNCTION checkpoint_streams(of_job integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT checkpoint_text(of_job)::jsonb
+$$;
+
+-- A row of job_checkpoints as it stands in a document.
+CREATE FUNCTION checkpoint_state(c job_checkpoints) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    -- Not jsonb_strip_nulls: it would take the nulls out of the values, too.
+    SELECT CASE WHEN c.bookmark IS NULL THEN '{}' ELSE jsonb_build_object('bookmark', c.bookmark) END
+        || CASE WHEN c.resume IS NULL THEN '{}' ELSE jsonb_build_object('resume', c.resume) END
+        || CASE WHEN c.schema_version = 1 THEN '{}' ELSE jsonb_build_object('schema_version', c.schema_version) END
+$$;
+
+-- As in 0008, and a version says in figures what it changed, comparing the rows themselves with the document before. When
+-- the changes since the last whole version weigh twice as much as the document, it is kept whole as well: to build any
+-- version then costs three documents at most.
 CREATE OR REPLACE FUNCTION cut_checkpoint(
     of_job integer, by_source text, by_actor text, because text, of_run bigint, before_document jsonb
 ) RETURNS integer LANGUAGE plpgsql AS $$
@@ -64,15 +78,18 @@ BEGIN
         FROM jsonb_each(coalesce(before_document -> 'streams', '{}')) AS s
         CROSS JOIN LATERAL jsonb_each(s.value) AS p
     ),
-    new_rows AS (
-        SELECT s.key AS stream, p.key AS partition, p.value AS state
-        FROM jsonb_each(coalesce(streams, '{}')) AS s
-        CROSS JOIN LATERAL jsonb_each(s.value) AS p
-    ),
     differing AS (
-        SELECT stream, partition, o.state IS NULL AS is_new, n.state IS NULL AS is_gone, n.state
-        FROM old_rows AS o FULL JOIN new_rows AS n USING (stream, partition)
-        WHERE o.state IS DISTINCT FROM n.state
+        SELECT
+            coalesce(o.stream, c.stream) AS stream, coalesce(o.partition, c.partition) AS partition,
+            o.stream IS NULL AS is_new, c.stream IS NULL AS is_gone,
+            CASE WHEN c.stream IS NOT NULL THEN checkpoint_state(c) END AS state
+        FROM old_rows AS o
+        FULL JOIN (SELECT * FROM job_checkpoints AS r WHERE r.job_id = of_job) AS c
+            ON o.stream = c.stream AND o.partition = c.partition
+        WHERE o.stream IS NULL OR c.stream IS NULL
+            OR o.state -> 'bookmark' IS DISTINCT FROM c.bookmark
+            OR o.state -> 'resume' IS DISTINCT FROM c.resume
+            OR coalesce((o.state ->> 'schema_version')::integer, 1) <> c.schema_version
     )
     SELECT
         jsonb_agg(
@@ -101,12 +118,13 @@ BEGIN
             weight := 0;
             SELECT coalesce(
                 jsonb_agg(
-                    jsonb_build_object('stream', s.key, 'partition', p.key) || p.value ORDER BY s.key, p.key
+                    jsonb_build_object('stream', c.stream, 'partition', c.partition) || checkpoint_state(c)
+                    ORDER BY c.stream, c.partition
                 ), '[]'
             )
             INTO whole_now
-            FROM jsonb_each(coalesce(streams, '{}')) AS s
-            CROSS JOIN LATERAL jsonb_each(s.value) AS p;
+            FROM job_checkpoints AS c
+            WHERE c.job_id = of_job;
         END IF;
         now_version := now_version + 1;
         INSERT INTO job_checkpoint_history (
