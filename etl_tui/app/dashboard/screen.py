@@ -18,15 +18,14 @@ from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter, parse_filter
 from etl_tui.app.commands.command import JOBS
 from etl_tui.app.commands.registry import bindings
-from etl_tui.app.dashboard.arrangement import Group, next_grouping
+from etl_tui.app.dashboard.arrangement import Group
+from etl_tui.app.dashboard.arrangement_commands import ArrangementCommands
 from etl_tui.app.dashboard.banner import Banner
-from etl_tui.app.dashboard.cursor_commands import CursorCommands
 from etl_tui.app.dashboard.filter_line import FilterLine
 from etl_tui.app.dashboard.grid import JobGrid
 from etl_tui.app.dashboard.header import Header
 from etl_tui.app.dashboard.heading import Heading
 from etl_tui.app.dashboard.job_actions import JobActions
-from etl_tui.app.dashboard.job_order import JobOrder, sortable
 from etl_tui.app.dashboard.key_hints import KeyHints
 from etl_tui.app.dashboard.left_at import LeftAt
 from etl_tui.app.dashboard.legend import legend
@@ -49,7 +48,7 @@ GLANCE_SECONDS = 10.0
 """Between looks while nobody looks, for who wants to be told of failures."""
 
 
-class Dashboard(CursorCommands):
+class Dashboard(ArrangementCommands):
     """All jobs, alive. It is the `LiveListener` of its `Live`, and the `Board` of the views beside it."""
 
     AUTO_FOCUS = ""
@@ -84,7 +83,6 @@ class Dashboard(CursorCommands):
         self._filter = JobFilter("")
         self._filter_line = FilterLine(look, lambda: list(self._jobs.values()))
         self._view = ViewChoice()
-        self._order = self._view.order
         self._heading = Heading(look)
         self._marks = Marks()
         self._grid = JobGrid(look, self._clock, many_tenants=tenant is None)
@@ -140,7 +138,7 @@ class Dashboard(CursorCommands):
         self._alerts.see_all(jobs)
         self._marks.keep_only(self._jobs.keys())
         self._header.show_totals(self._jobs.values())
-        self._show_jobs()
+        self.show_jobs()
         self._message.show_job(self._grid.selected)
         self._preview.show(self._grid.selected_line, at_once=True)
         self._tick()
@@ -158,11 +156,11 @@ class Dashboard(CursorCommands):
         self._jobs.update((job.id, job) for job in changes.changed)
         if len(known) < len(changes.changed) or changes.removed:
             self._header.show_totals(self._jobs.values())
-            self._show_jobs()
+            self.show_jobs()
         elif known:
             self._header.follow_changes(known)
-            if self._filter or not all(self._order.keeps_place(*pair) for pair in known):
-                self._show_jobs()
+            if self._filter or not all(self._view.order.keeps_place(*pair) for pair in known):
+                self.show_jobs()
             else:  # sorting ten thousand again for a few would be most of what a second costs
                 self._grid.show_jobs([self._jobs[job.id] for job in self._grid.jobs])
 
@@ -173,7 +171,7 @@ class Dashboard(CursorCommands):
         self._take_health(health)
         self._banner.show_health(health)
         if self._filter:  # what is late, or waits, becomes so by the clock
-            self._show_jobs()
+            self.show_jobs()
 
     def show_lost(self, error: str, seconds: int, reached: bool) -> None:
         """No answer from the database; what was shown last stays."""
@@ -190,8 +188,8 @@ class Dashboard(CursorCommands):
         self._message.show_health(health)
         self._preview.show_health(health)
 
-    def _show_jobs(self) -> None:
-        jobs = self._order.sort(self._jobs.values())
+    def show_jobs(self) -> None:
+        jobs = self._view.order.sort(self._jobs.values())
         now = self._clock.now()
         shown = [job for job in jobs if self._filter.matches(job, now)] if self._filter else jobs
         self._grid.show_jobs(shown)
@@ -291,20 +289,13 @@ class Dashboard(CursorCommands):
     @on(FilterLine.Changed)
     def _follow_filter(self, event: FilterLine.Changed) -> None:
         self._filter = event.filter
-        self._show_jobs()
+        self.show_jobs()
         self._message.show_job(self._grid.selected)
         self._show_hints()
 
     @on(JobGrid.LayoutChanged)
     def _draw_heading(self, event: JobGrid.LayoutChanged) -> None:
         self._heading.show_layout(event.layout)
-
-    @on(Heading.Clicked)
-    def _sort_by(self, event: Heading.Clicked) -> None:
-        self._sort(self._order.by(event.title))
-
-    def _sort(self, order: JobOrder) -> None:
-        self.choose_view(self._view.in_order(order))
 
     # How jobs are shown
 
@@ -316,21 +307,6 @@ class Dashboard(CursorCommands):
     def left_at(self) -> LeftAt:
         """How it is looked at now, for another dashboard of the same context to go on from."""
         return LeftAt(self._view, self._filter.text, self._grid.folded, self._grid.line_key)
-
-    def choose_view(self, view: ViewChoice) -> None:
-        """Shows the jobs so, and keeps it for the next time."""
-        self._preferences.set(VIEW, view)
-        self.follow_view(view)
-
-    def follow_view(self, view: ViewChoice) -> None:
-        """Shows the jobs so."""
-        self._view, self._order = view, view.order
-        self._heading.show_view(view)
-        self._grid.show_columns(view.columns)
-        self._grid.show_grouping(view.grouping)
-        self._grid.show_cards(view.cards)
-        self._preview.set_class(not view.preview, "-unwanted")
-        self._show_jobs()
 
     @on(JobGrid.Opened)
     def _open_clicked(self) -> None:
@@ -356,37 +332,6 @@ class Dashboard(CursorCommands):
     def action_back(self) -> None:
         if not self.drop_marks():
             self._filter_line.clear()
-
-    def action_sort(self, title: str) -> None:
-        self._sort(self._order.by(sortable(title)))
-
-    def action_sort_beside(self, step: int) -> None:
-        self._sort(self._order.beside(self._heading.titles, step))
-
-    def action_reverse(self) -> None:
-        self._sort(self._order.by(self._order.title))
-
-    def action_group(self) -> None:
-        self.choose_view(replace(self._view, grouping=next_grouping(self._view.grouping)))
-
-    def action_cards(self) -> None:
-        self.choose_view(replace(self._view, cards=not self._view.cards))
-
-    def action_preview(self) -> None:
-        self.choose_view(replace(self._view, preview=not self._view.preview))
-
-    def action_columns(self) -> None:
-        from etl_tui.app.dialogs.columns_dialog import ColumnsDialog
-
-        def chosen(titles: tuple[str, ...] | None) -> None:
-            if titles is not None:
-                self.choose_view(replace(self._view, columns=titles or None))
-
-        shown = [column.title for column in self._grid.layout_of_columns.columns]
-        self.app.push_screen(ColumnsDialog(self._look, self._view.columns or shown), chosen)
-
-    def action_failed_first(self) -> None:
-        self._sort(replace(self._order, failed_first=not self._order.failed_first))
 
     def action_look_again(self) -> None:
         if isinstance(self.app, SteadyApp):
