@@ -151,6 +151,13 @@ async def test_a_full_refresh_replaces_the_bookmark_when_it_is_done(worker: Hand
     await worker.expect_rows(50)
     after = await worker.db.fetchval("SELECT checkpoint_data FROM etl_jobs")
     assert after["streams"]["records"]["default"]["bookmark"] == {"generation": 0, "through": 50}
-    assert (await refresh(full_refresh=["nothing"]))["error_message"].startswith(
-        "there is no stream 'nothing'"
-    )
+    with pytest.raises(InvalidInput, match="has read no stream 'nothing' yet; it has records"):
+        await refresh(full_refresh=["nothing"])
+
+
+async def test_a_full_refresh_of_a_stream_that_the_source_has_no_more_fails(worker: Hand) -> None:
+    job_id = await worker.make_job(records=5, streams=2)
+    await worker.run(job_id)
+    await worker.configure(records=5)
+    await run_now(worker.db, job_id, PERSON, options={"full_refresh": ["records_2"]})
+    assert (await carry_out(worker))["error_message"] == "there is no stream 'records_2'; there are records"
