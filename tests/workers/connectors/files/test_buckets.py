@@ -13,7 +13,6 @@ from etl_core.errors import Permanent, SourceError, Transient
 from etl_core.testing.walking import Destination, run
 from tests.workers.connectors.files.delivering import connector, read, table
 from workers.connectors.files import pages
-from workers.connectors.files.config import FilesConfig
 from workers.connectors.files.places import connecting, remote
 
 CSV = b"id,v\n" + b"".join(b"%d,x\n" % n for n in range(11))
@@ -131,12 +130,3 @@ async def test_a_missing_library_is_told_with_its_command(monkeypatch: pytest.Mo
         )
         with pytest.raises(Permanent, match=rf"pip install 'etl-tui\[files-{extra}\]'"):
             await read(path)
-
-
-def test_azure_gets_its_options() -> None:
-    """Its library opens no connection before it is asked for something. Google's takes long to import."""
-    azure = FilesConfig.model_validate(
-        {"path": "az://box/x.csv", "azure": {"account_name": "me", "account_key": "Z2VoZWlt"}}
-    )
-    fs = connecting._CONNECT[azure.address.kind](azure.options, azure.address)
-    assert (type(fs).__name__, fs.account_name, fs.account_key) == ("AzureBlobFileSystem", "me", "Z2VoZWlt")

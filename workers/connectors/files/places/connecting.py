@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from etl_core.errors import Permanent, Unauthorised
+from workers.connectors.files.places import as_stored
 from workers.connectors.files.places.address import Address, Kind
 from workers.connectors.files.places.files import ExtraMissing, Place, Selection
 from workers.connectors.files.places.local import LocalPlace
@@ -26,6 +27,7 @@ from workers.connectors.files.places.remote import FileSystem, RemotePlace
 
 _CONNECT_S, _READ_S = 10, 60
 # The class that gcsfs names first asks by gRPC what kind a bucket is, for a minute where nobody answers.
+_AS_STORED = {Kind.GCS: as_stored.google, Kind.AZURE: as_stored.azure}
 _LIBRARIES = {Kind.S3: "s3fs", Kind.GCS: "gcsfs.core", Kind.AZURE: "adlfs", Kind.SFTP: "sshfs"}
 
 
@@ -60,6 +62,8 @@ def _file_system(kind: Kind, name: str, **arguments: Any) -> FileSystem:
         raise missing
     given = {key: value for key, value in arguments.items() if value is not None}
     made = getattr(import_module(_LIBRARIES[kind]), name)
+    if kind in _AS_STORED:
+        made = _AS_STORED[kind](made)
     if kind is not Kind.SFTP:  # it keeps no listings, and asyncssh takes every further argument for its own
         given["use_listings_cache"] = False
     return made(skip_instance_cache=True, **given)
@@ -100,24 +104,41 @@ def _gcs(options: Any, address: Address) -> FileSystem:
         project=given.project,
         endpoint_url=given.endpoint_url,
         requests_timeout=_READ_S,
+        session_kwargs={"auto_decompress": False},
     )
 
 
 def _azure(options: Any, address: Address) -> FileSystem:
     given: AzureOptions = options or AzureOptions()
-    if given.account_name is None and given.connection_string is None:
+    whole = _secret(given.connection_string) or _connection_string(given)
+    if given.account_name is None and whole is None:
         raise Permanent("azure: give account_name or connection_string")
     return _file_system(
         Kind.AZURE,
         "AzureBlobFileSystem",
         account_name=given.account_name,
-        account_key=_secret(given.account_key),
-        sas_token=_secret(given.sas_token),
-        connection_string=_secret(given.connection_string),
-        anon=given.anonymous,
+        connection_string=whole,
+        account_host=None if given.endpoint_url is None else urlsplit(given.endpoint_url).netloc,
         connection_timeout=_CONNECT_S,
         read_timeout=_READ_S,
     )
+
+
+def _connection_string(given: AzureOptions) -> str | None:
+    """Of what the configuration says of the login; None: the machine's own identity.
+
+    adlfs would rather believe an AZURE_STORAGE_CONNECTION_STRING of the worker's environment than a key.
+    """
+    parts = {
+        "AccountName": given.account_name,
+        "AccountKey": _secret(given.account_key),
+        "BlobEndpoint": given.endpoint_url,
+    }
+    if parts["AccountKey"] is None and given.sas_token is not None:
+        parts["SharedAccessSignature"] = given.sas_token.get_secret_value().removeprefix("?")
+    elif parts["AccountKey"] is None and not given.anonymous:
+        return None
+    return ";".join(f"{name}={value}" for name, value in parts.items() if value is not None)
 
 
 def _sftp(options: Any, address: Address) -> FileSystem:

@@ -25,7 +25,9 @@ class S3Options(Options):
 class GcsOptions(Options):
     """Without a service account Google's default credentials of the machine are used."""
 
-    endpoint_url: str | None = Field(default=None)
+    endpoint_url: str | None = Field(
+        default=None, description="default: STORAGE_EMULATOR_HOST of the workers, else Google's"
+    )
     project: str | None = Field(default=None)
     service_account: SecretStr | None = Field(
         default=None, description="the JSON of a service account's key, usually file:/path"
@@ -37,6 +39,11 @@ class AzureOptions(Options):
     """Without a key, a signature or a connection string the machine's own identity is used."""
 
     account_name: str | None = Field(default=None)
+    endpoint_url: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="of another cloud, a private endpoint or Azurite; default: by the account's name",
+    )
     account_key: SecretStr | None = Field(default=None)
     sas_token: SecretStr | None = Field(default=None)
     connection_string: SecretStr | None = Field(default=None)

@@ -27,7 +27,15 @@ _REFUSED = (
     "InvalidToken",
     "AuthenticationFailed",
     "Invalid Credentials",
+    "Anonymous caller",
+    "Server failed to authenticate",
     "Permission denied for user",  # asyncssh, as sshfs hands it on
+)
+_FORBIDDEN = (
+    "Forbidden: ",  # gcsfs
+    "AuthorizationPermissionMismatch",  # Azure, and the next two
+    "AuthorizationFailure",
+    "InsufficientAccountPermissions",
 )
 _UNKNOWN_HOST_KEY = {"HostKeyNotVerifiable"}
 _CHANGED = {"FileExpired"}
@@ -38,16 +46,17 @@ _MOST = 200
 def translate(error: Exception, shown: str) -> SourceError | Changed:
     """A SourceError for it; Changed where the library noticed that the file is another one."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    said = mask(" ".join(str(error).split()))[:_MOST] or type(error).__name__
+    text = mask(" ".join(str(error).split()))
+    said = text.partition(" RequestId:")[0][:_MOST] or type(error).__name__
     if names & _CHANGED:
         return Changed()
-    if names & _NO_LOGIN or any(code in said for code in _REFUSED):
+    if names & _NO_LOGIN or any(code in text for code in _REFUSED):
         return Unauthorised(f"{shown}: the credential is missing or refused ({said}); renew it")
     if names & _UNKNOWN_HOST_KEY:
         return Permanent(
             f"{shown}: the server's host key is not known; put it into `known_hosts` (ssh-keyscan shows it)"
         )
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or any(code in text for code in _FORBIDDEN):
         return Permanent(f"{shown} may not be read with this credential ({said}); give it the permission")
     if names & _MISCONFIGURED or isinstance(error, TypeError | ValueError):
         return Permanent(f"{shown}: the place's options cannot be right ({said})")
