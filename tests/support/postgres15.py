@@ -34,9 +34,53 @@ class Postgres15(NamedTuple):
 
 @contextlib.contextmanager
 def start_postgres15() -> Iterator[Postgres15]:
-    """Makes a cluster, runs it, removes it. As root it runs as `nobody`: initdb refuses root."""
-    programs = next((Path(place) for place in _PLACES if (Path(place) / "initdb").exists()), None)
-    if programs is None:
+    """Makes a cluster, runs it, removes it."""
+    with place_of_postgres15() as programs, programs.serving(programs.make()):
+        yield Postgres15(programs.folder)
+
+
+class Programs(NamedTuple):
+    """Of the server, run in `folder` by whoever `run` names. Clusters have their sockets there, too."""
+
+    bin: Path
+    folder: Path
+    run: dict[str, Any]
+
+    def call(self, program: str, *arguments: str | Path) -> None:
+        subprocess.run([self.bin / program, *arguments], check=True, capture_output=True, **self.run)
+
+    def make(self, name: str = "data") -> Path:
+        """A new cluster, in which everybody is trusted."""
+        data = self.folder / name
+        self.call("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+        return data
+
+    @contextlib.contextmanager
+    def serving(self, data: Path, *more: str, port: int = 5432) -> Iterator[None]:
+        """Runs the cluster, with these options beside the usual ones."""
+        options = [part for option in (*_OPTIONS, *more) for part in ("-c", option)]
+        log = self.folder / f"{data.name}.log"
+        with log.open("wb") as told:
+            server = subprocess.Popen(
+                [self.bin / "postgres", "-D", data, "-k", self.folder, "-p", str(port), *options],
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+                **self.run,
+            )
+        try:
+            _wait_until_ready(server, data, log)
+            yield
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def place_of_postgres15() -> Iterator[Programs]:
+    """A folder for clusters, which goes at the end. As root they run as `nobody`: initdb refuses root."""
+    found = next((Path(place) for place in _PLACES if (Path(place) / "initdb").exists()), None)
+    if found is None:
         pytest.skip(POSTGRES15_MISSING)
     folder = Path(tempfile.mkdtemp(prefix="etl-pg15-", dir=place()))
     run: dict[str, Any] = {
@@ -48,30 +92,9 @@ def start_postgres15() -> Iterator[Postgres15]:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         run |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    server: subprocess.Popen[bytes] | None = None
     try:
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"],
-            check=True,
-            capture_output=True,
-            **run,
-        )
-        options = [part for option in _OPTIONS for part in ("-c", option)]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", folder, "-p", "5432", *options],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **run,
-            )
-        _wait_until_ready(server, data, folder / "log")
-        yield Postgres15(folder)
+        yield Programs(found, folder, run)
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
 
 

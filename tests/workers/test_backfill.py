@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,7 @@ from etl_core.models.run import RunRow
 from etl_core.store.database import Connection
 from tests.support.jobs import PERSON, fall_silent, make_job, one
 from tests.workers.running import Hand, hand, until_loaded
+from workers import pace
 
 SHOWN = """
 SELECT
@@ -80,6 +82,23 @@ async def test_a_failed_job_waits_for_its_retry_as_before(worker: Hand, how: str
     else:
         await cancel(worker.db, job_id, PERSON)
     assert await one(worker.db, SHOWN) == before
+
+
+async def test_it_reads_no_faster_than_asked(worker: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: 100.0 + sum(waited)))
+    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=sleep))
+    job_id = await worker.make_job(records=50, page_size=10)
+    await ask(worker.db, job_id, 1, 41, rate=4)
+    assert (await carry_out(worker))["state"] == "SUCCEEDED"
+    assert [seconds for seconds in waited if seconds] == pytest.approx([2.5] * 4)
+    await worker.expect_rows(40)
+    await worker.run(job_id)  # as it is scheduled
+    assert sum(waited) == pytest.approx(10), "the rate is the backfill's own"
 
 
 async def test_one_whose_worker_is_killed_goes_on_where_it_was(worker: Hand, database_url: str) -> None:

@@ -14,6 +14,7 @@ from etl_core.connector import Connector, ExtractContext, PartitionState
 from etl_core.errors import Permanent
 from etl_core.store.database import connect
 from etl_core.testing.walking import pages_of, run_fresh
+from tests.simulators.faults import Faults
 from tests.simulators.github import GitHubSimulator, serve_github
 from tests.simulators.github import World as GitHubWorld
 from tests.simulators.github.world import at
@@ -22,6 +23,8 @@ from tests.simulators.rest.shop import ShopSimulator
 from tests.workers.connectors.github.reading import connector_of as github_connector
 from tests.workers.connectors.jira.sites import connector_of as jira_connector
 from tests.workers.connectors.rest import shops
+from tests.workers.connectors.rest.shipped_apis import GITLAB
+from workers.connectors.github import newest_first
 from workers.connectors.postgres import PostgresConnector
 from workers.connectors.postgres.config import PostgresConfig
 
@@ -143,6 +146,31 @@ async def test_github() -> None:
     assert at(world.now)
 
 
+async def test_github_by_creation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deployments and workflow runs; some workflow runs are of one second."""
+    monkeypatch.setattr(newest_first, "_MOST", 4)
+    world = GitHubWorld(seed=1)
+    world.add_owner("ada", "User")
+    world.add_owner("octo")
+    for name in ("app", "web"):
+        repository = world.add_repository("octo", name)
+        for number in range(14):
+            world.now += timedelta(minutes=20 if number % 5 else 0)
+            world.add_deployment(repository)
+            world.add_workflow_run(repository)
+    streams = ("deployments", "workflow_runs")
+    async with serve_github(GitHubSimulator(world)) as github:
+        loaded, _ = await run_fresh(github_connector(github, streams=[*streams]))
+        for stream in streams:
+            rows = list(loaded.rows[stream].values())
+            assert len(rows) == 28
+            span = middle([moment_of(row["created_at"]) for row in rows])
+            found = await backfilled(github_connector(github, streams=[*streams]), *span, stream)
+            wanted = {row["id"] for row in rows if inside(dict(row), span, "created_at")}
+            assert {row["id"] for row in found[stream]} == wanted
+            assert set(found) == {stream}
+
+
 @pytest.mark.parametrize("way", ["seek", "cursor"])
 async def test_rest(way: str, tmp_path: Path) -> None:
     simulator = ShopSimulator(seed=1, customers_at_first=3, orders_at_first=40)
@@ -156,3 +184,17 @@ async def test_rest(way: str, tmp_path: Path) -> None:
         )
     wanted = {row["id"] for row in rows if inside(dict(row), span)}
     assert {row["id"] for row in found["orders"]} == wanted
+
+
+async def test_rest_by_partitions(tmp_path: Path) -> None:
+    """GitLab's merge requests, project by project; projects have no cursor and are left alone."""
+    simulator = GITLAB.make(seed=1, faults=Faults())
+    async with simulator.serving():
+        loaded, _ = await run_fresh(GITLAB.connector(simulator, tmp_path))
+        rows = list(loaded.rows["merge_requests"].values())
+        span = middle([moment_of(row["updated_at"]) for row in rows])
+        found = await backfilled(GITLAB.connector(simulator, tmp_path), *span, "merge_requests")
+    wanted = {row["id"] for row in rows if inside(dict(row), span)}
+    assert {row["id"] for row in found["merge_requests"]} == wanted
+    assert len({row["project_id"] for row in found["merge_requests"]}) > 5
+    assert set(found) == {"merge_requests"}

@@ -5,8 +5,10 @@ By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
@@ -21,6 +23,7 @@ FROM_SERVER = (
     ValueError,
 )
 """What the driver raises; TimeoutError is an OSError, what cannot be decoded a ValueError."""
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _PASSING = ("08", "40", "53", "57", "58", "25P03", "55")
 """Classes that may pass: connection, rollback, resources, operator, system, idle for too long, locks."""
 
@@ -64,10 +67,10 @@ def source_error(error: Exception, what: str, url: str = "") -> SourceError:  # 
             return Permanent(f"{what}: a text is no UTF-8 ({told}); the database's encoding is SQL_ASCII?")
         case asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return Transient(f"{what}: {told}; the server, or something on the way, ended it")
-    return _of_the_way(error, what, told)
+    return _of_the_way(error, what, told, url)
 
 
-def _of_the_way(error: Exception, what: str, told: str) -> SourceError:  # noqa: PLR0911
+def _of_the_way(error: Exception, what: str, told: str, url: str) -> SourceError:  # noqa: PLR0911
     match error:
         case ssl.SSLError():
             return Permanent(f"{what}: TLS: {told}; mend sslmode or sslrootcert in `url`")
@@ -77,8 +80,14 @@ def _of_the_way(error: Exception, what: str, told: str) -> SourceError:  # noqa:
             return Transient(f"{what}: no answer in time; is the host right, and no firewall between?")
         case socket.gaierror():
             return Transient(f"{what}: host unknown; mend the host in `url`")
-        case FileNotFoundError() if "sslrootcert" in told or "cert" in told:
-            return Permanent(f"{what}: {told}; mend `url`")
+        case FileNotFoundError() | PermissionError() if missing := _missing_file(url):
+            return Permanent(f"{what}: {missing} cannot be read by the workers; mend `url`, or put it there")
         case OSError():
             return Transient(f"{what}: cannot be reached ({told}); is PostgreSQL running there?")
     return Permanent(f"{what}: {told}")
+
+
+def _missing_file(url: str) -> str | None:
+    """The first of the URL's files for TLS that cannot be read: the driver does not say which."""
+    files = [(name, path) for name, path in parse_qsl(urlsplit(url).query) if name in _TLS_FILES]
+    return next((f"{name} {path}" for name, path in files if not os.access(path, os.R_OK)), None)
