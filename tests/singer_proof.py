@@ -66,7 +66,7 @@ async def _prove(url: str, folder: Path, rows: int, kills: int) -> None:
     try:
         await migrate(db)
         job = await make_job(db, kind="singer", config={"tap": str(program), "config": settings})
-        with processes(url, None, folder) as started:
+        with processes(url, None, folder, anew=True) as started:
             started._environment["ETL_ALLOW_COMMANDS"] = str(program)
             await _run(db, started, job, rows, kills)
     finally:

@@ -7,14 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from etl_core.store import embedded
 from etl_core.store.database import connect
 from etl_core.store.migrations import migrate
+from tests.support.forked import Forked, nursery
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.relay import Relay
 
@@ -32,25 +31,23 @@ OURS = ("ETL_DATABASE_URL", "ETL_AMQP_URL", "ETL_CONFIG", "ETL_TENANT")
 
 
 class Program:
-    """One scheduler or worker: a slot in which processes come and go."""
+    """One scheduler or worker: a slot in which processes come and go, forked (`tests.support.nursery`)."""
 
     def __init__(
         self, module: str, number: int, environment: dict[str, str], folder: Path, *extra: str
     ) -> None:
         self.name = f"{module} {number}"
-        self._command = [sys.executable, "-m", module, "--with-parent", *extra]
+        self._module = module
+        self._arguments = ["--with-parent", *extra]
         self._environment = environment
         self._log = folder / f"{module}-{number}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     def start(self) -> None:
         """A new process, unless one runs."""
         if self._process is not None and self._process.poll() is None:
             return
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._environment
-            )
+        self._process = nursery().start(self._module, self._arguments, self._environment, self._log)
 
     def send(self, number: int) -> None:
         """A signal, if a process runs."""
@@ -67,9 +64,7 @@ class Program:
         if self._process is None:
             return 0
         self.send(signal.SIGCONT)
-        if self._process.stdin:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
+        self._process.close_stdin()
         try:
             return self._process.wait(15)
         except subprocess.TimeoutExpired:

@@ -31,7 +31,7 @@ from tests.crash.books import (
     look,
 )
 from tests.crash.layouts import Layout
-from tests.crash.programs import SETTINGS, Nursery, Program
+from tests.crash.programs import SETTINGS, Program, start
 from tests.crash.seam import Moment, Point
 from tests.support.jobs import PERSON, make_job
 from tests.support.postgres import temporary_database
@@ -77,12 +77,9 @@ class Outcome:
 class Site:
     """Where cases take place one after the other: a database each, and one virtual host of a broker."""
 
-    def __init__(
-        self, admin_url: str, template: str, nursery: Nursery, logs: Path, amqp_url: str | None
-    ) -> None:
+    def __init__(self, admin_url: str, template: str, logs: Path, amqp_url: str | None) -> None:
         self._admin_url = admin_url
         self._template = template
-        self._nursery = nursery
         self._logs = logs
         self._amqp_url = amqp_url
         self._numbers = count(1)
@@ -167,7 +164,7 @@ class Site:
         async with temporary_database(self._admin_url, template=self._template) as url:
             db = await connect(url, application_name="tests")
             job_id = await make_job(db, config=layout.config)
-            case = _Case(db, url, self._amqp_url, self._nursery, folder, job_id)
+            case = _Case(db, url, self._amqp_url, folder, job_id)
             try:
                 await layout.prepare(db, url, job_id)
                 if self._amqp_url:
@@ -181,9 +178,7 @@ class Site:
 class _Case:
     """One database and the programs on it."""
 
-    def __init__(
-        self, db: Connection, url: str, amqp_url: str | None, nursery: Nursery, folder: Path, job_id: int
-    ) -> None:
+    def __init__(self, db: Connection, url: str, amqp_url: str | None, folder: Path, job_id: int) -> None:
         self.db = db
         self.folder = folder
         self.job_id = job_id
@@ -191,7 +186,6 @@ class _Case:
         self._environment = SETTINGS | {"ETL_DATABASE_URL": url}
         if amqp_url:
             self._environment["ETL_AMQP_URL"] = amqp_url
-        self._nursery = nursery
         self._programs: list[Program] = []
 
     async def start(
@@ -200,7 +194,7 @@ class _Case:
         """A scheduler, or a worker of one slot."""
         log = self.folder / f"{len(self.logs)}-{program}-{(stages or '').replace(',', '-')}.log"
         arguments: Sequence[str] = ("--concurrency", "1", "--stages", stages) if stages else ()
-        started = await self._nursery.start(program, arguments, self._environment | (environment or {}), log)
+        started = await start(program, arguments, self._environment | (environment or {}), log)
         self.logs.append(log)
         self._programs.append(started)
         return started

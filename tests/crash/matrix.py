@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -22,7 +21,6 @@ from etl_core.store.database import connect
 from etl_core.store.migrations import migrate
 from tests.crash.case import Outcome, Site
 from tests.crash.layouts import LAYOUTS, Layout
-from tests.crash.programs import nursery
 from tests.crash.seam import Moment, Point
 from tests.support.rabbitmq import RabbitMQ
 
@@ -35,16 +33,14 @@ TEMPLATE = "crash_template"
 Choice = Callable[[Layout, Point, Moment], bool]
 
 
-@asynccontextmanager
 async def sites(
     admin_url: str, template: str, logs: Path, rabbitmq: RabbitMQ | None, at_once: int = AT_ONCE
-) -> AsyncIterator[list[Site]]:
+) -> list[Site]:
     """So many places for cases, on one transport."""
     urls: Sequence[str | None] = [None] * at_once
     if rabbitmq is not None:
         urls = await asyncio.to_thread(_make_virtual_hosts, rabbitmq, at_once)
-    async with nursery() as made:
-        yield [Site(admin_url, template, made, logs, url) for url in urls]
+    return [Site(admin_url, template, logs, url) for url in urls]
 
 
 def _make_virtual_hosts(rabbitmq: RabbitMQ, number: int) -> list[str]:
@@ -155,11 +151,11 @@ async def _run(folder: Path, server: embedded.EmbeddedServer, only: str, transpo
             def choice(layout: Layout, point: Point, moment: Moment, transport: str = transport) -> bool:
                 return only in f"{transport}, {layout.name}, {moment} {point}"
 
-            async with sites(server.url("postgres"), TEMPLATE, logs, rabbitmq) as places:
-                async for outcome in run_cases(places, LAYOUTS, choice):
-                    outcomes.append(outcome)
-                    if not outcome.held:
-                        print(outcome, flush=True)
+            places = await sites(server.url("postgres"), TEMPLATE, logs, rabbitmq)
+            async for outcome in run_cases(places, LAYOUTS, choice):
+                outcomes.append(outcome)
+                if not outcome.held:
+                    print(outcome, flush=True)
         finally:
             if rabbitmq is not None:
                 await asyncio.to_thread(rabbitmq.close)

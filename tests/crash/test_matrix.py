@@ -44,8 +44,8 @@ async def test_whoever_dies_around_a_commit_is_recovered(
     # Rings have no part in what happens between two databases.
     layouts = [each for each in LAYOUTS if not rabbitmq or each.prepare is not ask_for_run_elsewhere]
     admin_url = postgres.url("postgres")
-    async with sites(admin_url, template_database, tmp_path, rabbitmq) as places:
-        outcomes = [outcome async for outcome in run_cases(places, layouts, matters)]
+    places = await sites(admin_url, template_database, tmp_path, rabbitmq)
+    outcomes = [outcome async for outcome in run_cases(places, layouts, matters)]
     print(table(outcomes))
     assert {outcome.layout for outcome in outcomes} == {layout.name for layout in layouts}
     wrong = [str(outcome) for outcome in outcomes if not outcome.held]

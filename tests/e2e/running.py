@@ -15,6 +15,7 @@ import asyncpg
 
 from etl_core.control.jobs import run_now
 from etl_core.store.database import Connection
+from tests.support.forked import Running, nursery
 from tests.support.jobs import PERSON, eventually, make_job, one
 
 AIRPORTS = Path(airportsdata.__file__).with_name("airports.csv")
@@ -33,45 +34,57 @@ QUICK = {
 
 
 class Processes:
-    """Starts processes; all are gone at the end."""
+    """Starts processes; all are gone at the end.
 
-    def __init__(self, database_url: str, amqp_url: str | None, logs: Path) -> None:
+    They are forked (`tests.support.nursery`), unless `anew`: then each is a `python -m`.
+    """
+
+    def __init__(self, database_url: str, amqp_url: str | None, logs: Path, *, anew: bool) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ETL_")}
         self._environment = inherited | QUICK | {"ETL_DATABASE_URL": database_url}
         if amqp_url:
             self._environment["ETL_AMQP_URL"] = amqp_url
         self._logs = logs
-        self.started: list[subprocess.Popen[bytes]] = []
+        self._anew = anew
+        self.started: list[Running] = []
 
-    def scheduler(self) -> subprocess.Popen[bytes]:
+    def scheduler(self) -> Running:
         return self._start("scheduler")
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self) -> Running:
         return self._start("workers", "--concurrency", "2")
 
     def end(self) -> None:
         for process in self.started:
             process.kill()  # also one that is stopped
             process.wait()
-            if process.stdin:
+            if isinstance(process, subprocess.Popen) and process.stdin:
                 process.stdin.close()
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self._logs / f"{len(self.started)}-{module}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments, "--with-parent"],
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            )
-        self.started.append(process)
-        return process
+    def _start(self, module: str, *arguments: str) -> Running:
+        log = self._logs / f"{len(self.started)}-{module}.log"
+        arguments = (*arguments, "--with-parent")
+        started: Running
+        if self._anew:
+            with log.open("wb") as opened:
+                started = subprocess.Popen(
+                    [sys.executable, "-m", module, *arguments],
+                    env=self._environment,
+                    stdin=subprocess.PIPE,
+                    stdout=opened,
+                    stderr=opened,
+                )
+        else:
+            started = nursery().start(module, arguments, self._environment, log)
+        self.started.append(started)
+        return started
 
 
 @contextmanager
-def processes(database_url: str, amqp_url: str | None, logs: Path) -> Iterator[Processes]:
-    made = Processes(database_url, amqp_url, logs)
+def processes(
+    database_url: str, amqp_url: str | None, logs: Path, *, anew: bool = False
+) -> Iterator[Processes]:
+    made = Processes(database_url, amqp_url, logs, anew=anew)
     try:
         yield made
     finally:

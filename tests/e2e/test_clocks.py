@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from etl_core.control.jobs import run_now
 from etl_core.store.database import Connection
 from tests.e2e.running import Processes, processes, until_ended
 from tests.support import skewed_clock
+from tests.support.forked import Running
 from tests.support.jobs import PERSON, eventually, make_job, one
 
 HOURS = timedelta(hours=3)
@@ -26,7 +26,7 @@ WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
 """
 
 
-def start(fleet: Processes, module: str, clock: str) -> subprocess.Popen[bytes]:
+def start(fleet: Processes, module: str, clock: str) -> Running:
     """A process with a clock of its own."""
     path = os.pathsep.join([*skewed_clock.__path__, os.environ.get("PYTHONPATH", "")])
     fleet._environment |= {"PYTHONPATH": path, "SKEWED_CLOCK": clock}
@@ -79,7 +79,7 @@ async def expect_no_foreign_time(db: Connection, since: datetime) -> None:
 async def test_wrong_clocks_change_nothing(
     db: Connection, database_url: str, tmp_path: Path, scheduler_clock: str, worker_clock: str
 ) -> None:
-    with processes(database_url, None, tmp_path) as fleet:
+    with processes(database_url, None, tmp_path, anew=True) as fleet:
         jobs = await make_jobs(db)
         since = await db.fetchval("SELECT clock_timestamp()")
         planned = await db.fetchval("SELECT due_at FROM etl_jobs WHERE id = $1", jobs["soon"])

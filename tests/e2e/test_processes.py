@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -29,6 +28,7 @@ from tests.e2e.running import (
     processes,
     until_ended,
 )
+from tests.support.forked import Running
 from tests.support.jobs import PERSON, eventually, make_job, one
 from tests.support.places import place
 from tests.support.rabbitmq import ForeignRabbitMQ, RabbitMQ
@@ -49,16 +49,23 @@ def fleet(broker_url: str | None, database_url: str, tmp_path: Path) -> Iterator
         yield started
 
 
-async def ended(process: subprocess.Popen[bytes]) -> int:
+async def ended(process: Running) -> int:
     """Its exit code, once it has ended by itself."""
     return await asyncio.to_thread(process.wait, 30)
 
 
-async def test_a_due_job_runs_by_itself(fleet: Processes, db: Connection) -> None:
+async def test_a_due_job_runs_by_itself(
+    broker_url: str | None, database_url: str, db: Connection, tmp_path: Path
+) -> None:
     """And a person's run at once, and a failed one again: nobody but these two has a hand in it."""
+    with processes(database_url, broker_url, tmp_path, anew=True) as fleet:
+        fleet.scheduler()
+        fleet.worker()
+        await runs_by_itself(db)
+
+
+async def runs_by_itself(db: Connection) -> None:
     job_id = await make_airports_job(db)
-    fleet.scheduler()
-    fleet.worker()
     run = await until_ended(db, job_id)
     assert (run["trigger"], run["losses"]) == ("schedule", 0)
     await expect_each_airport_once(db, run)

@@ -1,9 +1,10 @@
 """A nursery: a process that has imported the programs once and forks one whenever it is asked to.
 
-A matrix starts hundreds of programs; each would import for a second. What is forked is a process like any
-other: it runs the `main` of its program, and dies by SIGKILL as one does.
+Tests start hundreds of programs; each would import for a second. What is forked is a process like any other:
+it runs the `main` of its program with a standard input, a log and an environment of its own, and dies by
+SIGKILL as one does. That programs start from nothing, too, is what tests of `python -m` and commands prove.
 
-`python -m tests.crash.nursery` reads a JSON document a line from stdin (`Order`) and writes one a line to
+`python -m tests.support.nursery` reads a JSON document a line from stdin (`Order`) and writes one a line to
 stdout: `{"started": number, "pid": pid}`, `{"ended": pid, "status": exit code, or minus the signal}`. When
 stdin ends, so do all.
 """
@@ -22,15 +23,34 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn, TypedDict
 
+PROGRAMS = ("scheduler", "workers")
+USED = (
+    "etl_core.broker.amqp",
+    "etl_core.broker.postgres",
+    "etl_core.budgets",
+    "etl_core.contexts",
+    "scheduler.__main__",
+    "scheduler.process",
+    "workers.__main__",
+    "workers.allocator",
+    "workers.connectors.files",
+    "workers.connectors.synthetic",
+    "workers.process",
+)
 
-class Order(TypedDict):
-    """One program to be started."""
+
+class Order(TypedDict, total=False):
+    """One program to be started, or (with `close` alone) one whose standard input is to end."""
 
     number: int
     program: str
     arguments: list[str]
     environment: dict[str, str]
     log: str
+    first: str | None
+    """`module:function`, called with the environment before the program begins."""
+    close: int
+    """A pid."""
 
 
 def main() -> None:
@@ -40,10 +60,7 @@ def main() -> None:
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
-    # The programs' stdin: it ends when the last process that holds `alive` does, which is this one.
-    stdin, alive = os.pipe()
-    ours = (woken, wake, alive)
-    children: set[int] = set()
+    children: dict[int, int] = {}  # pid -> the end of its standard input that is ours
     unread = b""
     while True:
         readable, _, _ = select.select([0, woken], [], [])
@@ -55,21 +72,19 @@ def main() -> None:
             if not read:
                 break
             *orders, unread = (unread + read).split(b"\n")
-            for order in orders:
-                _start(json.loads(order), stdin, ours, children)
+            for line in orders:
+                order: Order = json.loads(line)
+                if "close" in order:
+                    _close_stdin(children, order["close"])
+                else:
+                    _start(order, (woken, wake), children)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
 
 
 def _import_programs() -> None:
-    for program in (
-        "etl_core.broker.amqp",
-        "etl_core.broker.postgres",
-        "scheduler.process",
-        "workers.process",
-    ):
-        import_module(program)
-    import_module("workers.connectors.synthetic")
+    for module in USED:
+        import_module(module)
     from etl_core.store.queries import load, names
 
     for name in names():
@@ -78,11 +93,13 @@ def _import_programs() -> None:
     gc.freeze()
 
 
-def _start(order: Order, stdin: int, ours: tuple[int, ...], children: set[int]) -> None:
+def _start(order: Order, ours: tuple[int, ...], children: dict[int, int]) -> None:
+    stdin, feed = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be(order, stdin, ours)
-    children.add(pid)
+        _be(order, stdin, (*ours, feed, *(end for end in children.values() if end >= 0)))
+    os.close(stdin)
+    children[pid] = feed
     _tell({"started": order["number"], "pid": pid})
 
 
@@ -98,8 +115,11 @@ def _be(order: Order, stdin: int, ours: tuple[int, ...]) -> NoReturn:
         for number in (*ours, stdin, log):
             os.close(number)
         random.seed()
+        os.environ.clear()
         os.environ.update(order["environment"])
-        status = _run(order["program"], order["arguments"])
+        status = _run(order)
+    except SystemExit as asked:
+        status = asked.code if isinstance(asked.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
@@ -107,24 +127,29 @@ def _be(order: Order, stdin: int, ours: tuple[int, ...]) -> NoReturn:
         os._exit(status)
 
 
-def _run(program: str, arguments: list[str]) -> int:
-    from tests.crash.seam import install
-
-    install(os.environ)
-    if program == "workers":
-        from workers.__main__ import main as run
-    else:
-        from scheduler.__main__ import main as run
-    return run([*arguments, "--with-parent"])
+def _run(order: Order) -> int:
+    if first := order.get("first"):
+        module, _, function = first.partition(":")
+        getattr(import_module(module), function)(os.environ)
+    run = import_module(f"{order['program']}.__main__").main
+    status: int = run(order["arguments"])
+    return status
 
 
-def _reap(children: set[int]) -> None:
+def _close_stdin(children: dict[int, int], pid: int) -> None:
+    if children.get(pid, -1) >= 0:
+        os.close(children[pid])
+        children[pid] = -1
+
+
+def _reap(children: dict[int, int]) -> None:
     with suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            children.discard(pid)
+            _close_stdin(children, pid)
+            children.pop(pid, None)
             _tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
