@@ -1,4 +1,4 @@
-"""Programs forked by a nursery (`tests.support.nursery`): one nursery a process of tests; each like a Popen."""
+"""Programs forked by a nursery (`tests.support.nursery`), each like a Popen; a nursery a process of tests."""
 
 from __future__ import annotations
 
