@@ -37,7 +37,7 @@ CUT_EVERY = 500
 AT_ONCE = 2_000
 """Lines of a run that wait to be written; of more only the last are."""
 MOST_IDLE = 200
-"""Runs of which nothing waits and whose lines are counted on."""
+"""Runs of which nothing waits and whose lines are counted on; now and then up to twice as many."""
 LONGEST = 2_000
 """Characters of a line."""
 LONGEST_FIELD = 500
@@ -199,6 +199,8 @@ class RunLogs:
 
     def _forget(self) -> None:
         """Runs that ended; the last are kept, for one is worked on batch by batch, and its lines add up."""
+        if len(self._runs) <= 2 * MOST_IDLE:  # or each end of a run would look at all of them
+            return
         idle = [run_id for run_id, kept in self._runs.items() if kept.is_closed and not kept.waiting]
         for run_id in idle[:-MOST_IDLE]:
             del self._runs[run_id]
@@ -238,6 +240,8 @@ def _plain(value: Any) -> Any:
 
 
 def _storable(text: str) -> str:
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
