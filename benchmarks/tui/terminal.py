@@ -18,6 +18,8 @@ import psutil
 
 PATIENCE = 60.0
 """Seconds until a program must have shown what was waited for."""
+WHAT_ARE_YOU = b"\x1b[c"
+"""The one question (DA1) that every terminal answers, so that a program may wait for it."""
 
 
 class Terminal:
@@ -40,6 +42,8 @@ class Terminal:
             asyncio.get_running_loop().remove_reader(self._master)
             return
         self.sent.append((time.monotonic(), data))
+        if WHAT_ARE_YOU in data:
+            self.type(b"\x1b[?62c")
         self._came.set()
 
     @property
