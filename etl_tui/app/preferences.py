@@ -8,19 +8,17 @@ file ends a dashboard: what was chosen then holds until it is quit.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import platformdirs
-from pydantic import TypeAdapter, ValidationError
 
 from etl_tui.cli.output import one_line
 
@@ -29,12 +27,11 @@ LOCK_PATIENCE = 0.5
 """Seconds to wait for another dashboard, which holds the lock for milliseconds; a screen must not freeze."""
 
 T = TypeVar("T")
-_FILE = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Preference(Generic[T]):
-    """One thing that can be chosen: its key in the file, its type as pydantic reads it, its value unchosen.
+    """One thing that can be chosen: its key in the file, its type as msgspec reads it, its value unchosen.
 
     `Preference("filter_history", list[str], [])`. `default` is shared: whoever reads it must not change it.
     """
@@ -43,9 +40,10 @@ class Preference(Generic[T]):
     type: Any
     default: T
 
-    @cached_property
-    def adapter(self) -> TypeAdapter[T]:
-        return TypeAdapter(self.type)
+    def read(self, kept: Any) -> T:
+        """Of what the file has. Raises msgspec.ValidationError: it is something else."""
+        value: T = msgspec.convert(kept, self.type)
+        return value
 
 
 class Preferences:
@@ -68,8 +66,8 @@ class Preferences:
         if preference.key not in self._values:
             return preference.default
         try:
-            return preference.adapter.validate_python(self._values[preference.key], strict=False)
-        except ValidationError:  # written by a newer program, or by hand
+            return preference.read(self._values[preference.key])
+        except msgspec.ValidationError:  # written by a newer program, or by hand
             return preference.default
 
     def set(self, preference: Preference[T], value: T) -> None:
@@ -92,7 +90,7 @@ class Preferences:
 
     def _take(self, preference: Preference[T], changed: Callable[[T], T]) -> T:
         value = changed(self.get(preference))
-        self._values[preference.key] = preference.adapter.dump_python(value, mode="json")
+        self._values[preference.key] = msgspec.to_builtins(value)
         return value
 
     def _read(self) -> None:
@@ -100,13 +98,12 @@ class Preferences:
         if self.path is None:
             return
         try:
-            self._values = _FILE.validate_json(self.path.read_bytes())
+            self._values = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Any])
         except FileNotFoundError:
             pass
-        except ValidationError as error:
+        except msgspec.MsgspecError as error:
             aside = _put_aside(self.path)
-            why = error.errors(include_url=False)[0]["msg"]
-            self.trouble = one_line(f"what was chosen cannot be read ({why}); the file is now {aside}")
+            self.trouble = one_line(f"what was chosen cannot be read ({error}); the file is now {aside}")
         except OSError as error:
             self.trouble = one_line(f"{self.path} cannot be read: {error}")
 
@@ -144,9 +141,8 @@ def _write(path: Path, values: dict[str, Any]) -> None:
     """The whole file at once: whoever reads it finds the old or the new one."""
     number, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as written:
-            json.dump(values, written, ensure_ascii=False, indent=1, sort_keys=True)
-            written.write("\n")
+        with os.fdopen(number, "wb") as written:
+            written.write(msgspec.json.format(msgspec.json.encode(values, order="sorted"), indent=1) + b"\n")
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink()

@@ -12,7 +12,6 @@ from unittest.mock import patch
 
 from textual.pilot import Pilot
 
-from etl_core.contexts import ContextSettings
 from etl_core.settings import load_settings
 from etl_tui.app.app import DashboardApp
 from etl_tui.app.dashboard.grid import JobGrid
@@ -53,7 +52,7 @@ async def staged(
     database_url: str, size: tuple[int, int], environ: Mapping[str, str], *, now: datetime = NOW
 ) -> AsyncIterator[Pilot[Any]]:
     """A dashboard of that many columns and lines in the context `prod`, all jobs shown."""
-    context = ContextSettings.model_validate({"database_url": database_url, "production": True})
+    context = {"database_url": database_url, "production": True}
     settings = load_settings(context="prod", contexts={"prod": context})
     workplaces = Workplaces(settings)
     with standing_still(now), patch.dict(os.environ):
