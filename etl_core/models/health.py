@@ -1,26 +1,22 @@
-"""Who is alive, and what bars everything."""
+"""Who is alive, and what bars everything. Structs: a dashboard's first picture waits for no pydantic."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+import msgspec
 
 
-class WidePause(BaseModel):
+class WidePause(msgspec.Struct, frozen=True):
     """A pause of everything (`tenant` None) or of a whole tenant."""
-
-    model_config = ConfigDict(frozen=True)
 
     tenant: str | None
     paused_by: str
     reason: str
 
 
-class Health(BaseModel):
+class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the installation, by the database's clock."""
-
-    model_config = ConfigDict(frozen=True)
 
     now: datetime
     database: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from etl_core.models.job import JobRow
+if TYPE_CHECKING:
+    from etl_core.models.job import JobRow
 
 
 def new_failures(before: Mapping[int, JobRow], after: Iterable[JobRow]) -> list[JobRow]:

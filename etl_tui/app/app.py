@@ -82,6 +82,8 @@ class DashboardApp(SteadyApp, CommandApp):
         self.add_mode(WORKPLACE, self.get_default_screen)
         self.terminal_gone: Callable[[], None] = self.exit
         """Told by the driver, in any thread."""
+        self.first_painted: Callable[[], None] = lambda: None
+        """Told when the first rows are shown, or were waited for long enough."""
         self.preferences = preferences or Preferences()
         """What the person chose; forgotten at the end unless given."""
         self._unpainted = ExitStack()
@@ -183,3 +185,4 @@ class DashboardApp(SteadyApp, CommandApp):
                 return
             # Without it the screen stays blank: what was laid out under the batch counts as painted.
             self.screen.refresh()
+            self.call_after_refresh(self.first_painted)

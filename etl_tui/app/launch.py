@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def run_dashboard(
     Raises:
         InvalidInput, Unreachable, Conflict: the database's URL, the database or its schema.
     """
+    # Nothing of what a start makes is garbage; to look for some, again and again, is a tenth of the start.
+    gc.disable()
     return asyncio.run(show_dashboard(settings, settings_in=settings_in, ascii=ascii, mouse=mouse))
 
 
@@ -77,11 +80,18 @@ async def show_dashboard(
         app.notify_by = settings.notify
         endings = Endings(app)
         app.terminal_gone = endings.gone
+        app.first_painted = _collect_garbage
         with endings.listening():
             await app.run_async(mouse=mouse)
     finally:
         await workplaces.close()
     return _tell_crash(app, workplaces.urls) if app.crash else app.return_code or 0
+
+
+def _collect_garbage() -> None:
+    """From now on; what the start made is left alone for good."""
+    gc.freeze()
+    gc.enable()
 
 
 def _tell_crash(app: DashboardApp, urls: Sequence[str]) -> int:

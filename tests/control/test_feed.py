@@ -8,6 +8,7 @@ import pytest
 
 from etl_core.control import jobs
 from etl_core.control.feed import JobFeed
+from etl_core.models.job import JobRow
 from etl_core.store import database
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
@@ -48,7 +49,9 @@ async def test_the_first_are_those_of_all(db: Connection, screen: Connection) ->
     for name in ("c", "B", "a"):
         await make_job(db, name)
     feed = JobFeed(screen)
-    assert await feed.read_first(2) == (await feed.read_all())[:2]
+    first, every = await feed.read_first(2), await feed.read_all()
+    for one, other in zip(first, every[:2], strict=True):
+        assert {name: getattr(one, name) for name in JobRow.model_fields} == dict(other)
     assert [row.job_name for row in await JobFeed(screen, "acme").read_first(2)] == ["a", "B"]
     assert await JobFeed(screen, "nobody").read_first(2) == []
 

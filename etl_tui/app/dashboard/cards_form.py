@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
 from textual.strip import Strip
 
-from etl_core.models.job import JobRow
 from etl_tui.app.dashboard.arrangement import Group, Line
 from etl_tui.app.dashboard.card import CARD_LINES, draw_card
 from etl_tui.app.dashboard.form import Scene
 from etl_tui.app.dashboard.group_line import group_strip
 from etl_tui.app.look.theme import Look
+
+if TYPE_CHECKING:
+    pass
 
 LEAST_CELLS: Final = 38
 """A card is at least so wide where the terminal is."""
@@ -97,7 +99,7 @@ class CardsForm:
             segments: list[Segment] = []
             for index in range(first, end):
                 job = self._lines[index]
-                if isinstance(job, JobRow):
+                if not isinstance(job, Group):
                     moment = scene.moment(job, index)
                     segments += draw_card(job, moment, look, self._cells)[y - self._tops[band]]
             strip = Strip(segments).adjust_cell_length(self._width, look.text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from etl_core.models.job import JobRow
+if TYPE_CHECKING:
+    from etl_core.models.job import JobRow
+
 
 SHOWN_SECONDS: Final = 3.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import asyncpg
 
@@ -12,8 +12,10 @@ from etl_core.broker.protocol import Broker
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
 from etl_core.errors import Conflict, EtlError, Unreachable
-from etl_core.models.health import Health
-from etl_core.models.job import JobDetails, JobRow
+
+if TYPE_CHECKING:
+    from etl_core.models.health import Health
+    from etl_core.models.job import JobDetails, JobRow
 
 ANSWER_TIMEOUT = 15.0
 """How long the database may take over one question before the connection counts as lost, in seconds."""
