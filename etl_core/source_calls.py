@@ -48,10 +48,19 @@ def listening(tell: Callable[[SourceCall], None]) -> Iterator[None]:
 
 
 def tell_call(
-    what: str, *, status: int | None, seconds: float, size: int = 0, error: str | None = None
+    what: str | Callable[[], str],
+    *,
+    status: int | None,
+    seconds: float,
+    size: int = 0,
+    error: str | None = None,
 ) -> None:
-    """Tells of a call, if somebody listens; secrets that this process knows are masked."""
+    """Tells of a call, if somebody listens; secrets that this process knows are masked.
+
+    `what` may be a function: it is called only then.
+    """
     tell = _listener.get()
     if tell is not None:
+        what = what if isinstance(what, str) else what()
         masked = None if error is None else mask(error)
         tell(SourceCall(mask(what), status, round(seconds * 1_000), size, masked))

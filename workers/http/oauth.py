@@ -106,7 +106,7 @@ class OAuth2(httpx.Auth):
     async def _take(self, asked_at: float, response: httpx.Response) -> None:
         """Raises Unauthorised when the server refuses, Transient when it cannot now."""
         content = await response.aread()  # as httpx does before it sends the next request
-        answer = Response("POST", shown(self._token_url), response.status_code, response.headers, content)
+        answer = Response("POST", self._token_url, response.status_code, response.headers, content)
         told = f"POST {answer.url}: the token was not given"
         if answer.status != 200:
             raise self._refusal(answer, told)

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from etl_core.secret_values import mask
+from workers.http.address import shown
 
 LONGEST_WAIT = timedelta(days=1)
 """What a source says beyond that is taken for this."""
@@ -23,14 +24,19 @@ _SAYS_WHY = ("message", "error_description", "detail", "title", "error", "errorM
 
 @dataclass(frozen=True)
 class Response:
-    """Status, headers and the whole body. Its repr shows neither headers nor body."""
+    """Status, headers and the whole body. Its repr shows neither address, headers nor body."""
 
     method: str
-    url: str
-    """As messages show it: without secrets."""
+    address: httpx.URL | str = field(repr=False)
+    """What was asked, with what is secret in it: messages show `url`."""
     status: int
     headers: httpx.Headers = field(repr=False)
     content: bytes = field(repr=False)
+
+    @cached_property
+    def url(self) -> str:
+        """The address as messages show it: without secrets."""
+        return shown(httpx.URL(self.address))
 
     @cached_property
     def json(self) -> Any:

@@ -240,12 +240,14 @@ class HttpSource:
         if self._classify is not None and (error := self._classify(response)):
             return error
         status = response.status
-        wait = response.retry_after
-        if status == 429 or (status == 503 and wait is not None and call.safe):
-            unsaid = timedelta(seconds=UNSAID_WAIT * 2**refusals)
-            return RateLimited(
-                f"{describe(response)}; the source wants us to wait", until=unsaid if wait is None else wait
-            )
+        if status in (429, 503):
+            wait = response.retry_after
+            if status == 429 or (wait is not None and call.safe):
+                unsaid = timedelta(seconds=UNSAID_WAIT * 2**refusals)
+                return RateLimited(
+                    f"{describe(response)}; the source wants us to wait",
+                    until=unsaid if wait is None else wait,
+                )
         if not 200 <= status < 300:
             return failure(response)
         if call.expects_json:
@@ -258,7 +260,7 @@ class HttpSource:
 
     async def _try(self, request: httpx.Request) -> Response | SourceError:
         """One exchange, redirects included; errors are returned, for nothing may chain them to httpx's."""
-        told = f"{request.method} {shown(request.url)}"
+        told = partial(_told, request.method, request.url)  # costs more than it is worth until it is needed
         began_at = time.monotonic()
         answer: Response | SourceError
         try:
@@ -268,7 +270,7 @@ class HttpSource:
             error.__context__ = None
             answer = error
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            answer = translate(told, error)
+            answer = translate(told(), error)
         seconds = time.monotonic() - began_at
         if isinstance(answer, Response):
             tell_call(told, status=answer.status, seconds=seconds, size=len(answer.content))
@@ -287,7 +289,7 @@ class HttpSource:
                 if following is None:
                     content = await self._read(request, response)
                     return Response(
-                        request.method, shown(request.url), response.status_code, response.headers, content
+                        request.method, request.url, response.status_code, response.headers, content
                     )
             finally:
                 await response.aclose()
@@ -318,12 +320,10 @@ class HttpSource:
     ) -> httpx.Request:
         address = self._place.resolve(url)
         if params:
-            query = address.params
+            query = [(name, value) for name, value in address.params.multi_items() if name not in params]
             for name, value in params.items():
-                query = query.remove(name)
-                for each in value if isinstance(value, list | tuple) else [value]:
-                    if each is not None:
-                        query = query.add(name, each)
+                every = value if isinstance(value, list | tuple) else [value]
+                query += [(name, each) for each in every if each is not None]
             address = address.copy_with(params=query)
         return self._opened.build_request(method, address, **parts)
 
@@ -335,3 +335,7 @@ class HttpSource:
 
     def __repr__(self) -> str:
         return f"HttpSource({str(self._place)!r})"
+
+
+def _told(method: str, url: httpx.URL) -> str:
+    return f"{method} {shown(url)}"

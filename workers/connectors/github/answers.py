@@ -56,7 +56,6 @@ def limit_of(response: Response, *, secondary_before: int) -> RateLimited | None
     document = _document(response)
     message = str(document.get("message", ""))
     errors = _errors(document)
-    told = f"{response.method} {response.url}"
     is_secondary = "secondary rate limit" in message.lower() or any(
         "secondary rate limit" in str(error.get("message", "")).lower() for error in errors
     )
@@ -64,13 +63,17 @@ def limit_of(response: Response, *, secondary_before: int) -> RateLimited | None
     if is_secondary or (response.status != 200 and wait is not None):
         if wait is None:
             wait = UNSAID_WAIT * 2 ** min(secondary_before, 6)
-        return RateLimited(f"{told}: GitHub's secondary limit", until=min(wait, LONGEST_WINDOW))
+        told = f"{response.method} {response.url}: GitHub's secondary limit"
+        return RateLimited(told, until=min(wait, LONGEST_WINDOW))
     is_primary = any(error.get("type") in _RATE_LIMITED for error in errors) or (
         response.status != 200 and response.headers.get("x-ratelimit-remaining") == "0"
     )
     if is_primary or response.status == 429:
         left = resets_in(response) or UNSAID_WAIT
-        return RateLimited(f"{told}: the hour's rate limit of this credential is used up", until=left)
+        return RateLimited(
+            f"{response.method} {response.url}: the hour's rate limit of this credential is used up",
+            until=left,
+        )
     return None
 
 

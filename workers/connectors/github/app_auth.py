@@ -82,7 +82,7 @@ class InstallationAuth(httpx.Auth):
 
     async def _take(self, asked_at: float, response: httpx.Response) -> None:
         content = await response.aread()  # as httpx does before it sends the next request
-        answer = Response("POST", shown(self._token_url), response.status_code, response.headers, content)
+        answer = Response("POST", self._token_url, response.status_code, response.headers, content)
         if answer.status != 201:
             raise _refusal(answer)
         try:

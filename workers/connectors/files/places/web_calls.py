@@ -147,9 +147,7 @@ class WebCalls:
             content += piece
             if len(content) > _EXCERPT:
                 break
-        told = Response(
-            request.method, shown(request.url), response.status_code, response.headers, bytes(content)
-        )
+        told = Response(request.method, request.url, response.status_code, response.headers, bytes(content))
         wait = told.retry_after
         if told.status == 429 or (told.status == 503 and wait is not None):
             until = timedelta(seconds=_UNSAID_WAIT) if wait is None else wait
