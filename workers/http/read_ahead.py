@@ -1,15 +1,17 @@
 """Reads an API ahead of the store: the next answers come while a page is stored, and small pages become one.
 
 Page after page, an API and a database would wait for each other, and a hundred records cost a transaction.
+So a small page also waits a moment for those behind it when nobody else keeps it from being stored.
 What is read ahead is bounded, and is read again after a crash: checkpoints move as before, page by page.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -20,6 +22,9 @@ MOST_RECORDS = 1_000
 MOST_BYTES = 1 << 20
 """Of a page made of several. Twice as much may be there at once, with the page that is being stored: behind a
 page larger than that nothing is read."""
+PATIENCE = 1.0
+"""Seconds that a page waits at most for those behind it. The first does not: with it the tables are made, and
+people see that something comes."""
 
 
 def reading_ahead(context: ExtractContext, pages: AsyncGenerator[Page]) -> AsyncGenerator[Page]:
@@ -50,6 +55,20 @@ class _Waiting:
     page: Page
     records: int
     bytes: int
+    last: tuple[int, int]
+    """Records and bytes of the page that was taken in last."""
+    since: float = field(default_factory=time.monotonic)
+    """When the first of it came."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another page like the last one may become part of it."""
+        records, size = self.last
+        return (
+            _is_plain(self.page)
+            and self.records + records <= MOST_RECORDS
+            and self.bytes + size <= MOST_BYTES
+        )
 
     def take_in(self, other: _Waiting) -> bool:
         """Whether the page behind this one is now part of it."""
@@ -64,6 +83,7 @@ class _Waiting:
         self.page = _joined(self.page, other.page)
         self.records += other.records
         self.bytes += other.bytes
+        self.last = other.last
         return True
 
 
@@ -74,6 +94,8 @@ class _Ahead:
     """Records and bytes of the page that was taken last."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _has_ended: bool = False
+    _patience: float = 0.0
+    """Seconds that the next page waits for others."""
 
     async def read(self, pages: AsyncGenerator[Page]) -> None:
         """Until the end of `pages`, or an exception of theirs."""
@@ -89,24 +111,37 @@ class _Ahead:
             self._changed.set()
 
     async def take(self) -> Page | None:
-        """The next page, as soon as there is one; None: there are no more."""
+        """The next page, once nothing more can become part of it or it waited long enough; None: no more."""
         self._in_hand = 0, 0
         self._changed.set()
-        while not self._waiting:
-            if self._has_ended:
-                return None
-            await self._change()
+        while (seconds := self._seconds_until_next()) is None or seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._change()
+        if not self._waiting:
+            return None
         taken = self._waiting.popleft()
+        self._patience = PATIENCE
         self._in_hand = taken.records, taken.bytes
         self._changed.set()
         return taken.page
+
+    def _seconds_until_next(self) -> float | None:
+        """Until a page is to be taken, or it is known that there are no more; None: until another comes."""
+        if self._has_ended or len(self._waiting) > 1:
+            return 0.0
+        if not self._waiting:
+            return None
+        first = self._waiting[0]
+        return first.since + self._patience - time.monotonic() if first.has_room else 0.0
 
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
 
     def _add(self, page: Page) -> None:
-        came = _Waiting(page, sum(len(records) for records in page.records.values()), _weight(page.records))
+        size = sum(len(records) for records in page.records.values()), _weight(page.records)
+        came = _Waiting(page, *size, last=size)
         if not (self._waiting and self._waiting[-1].take_in(came)):
             self._waiting.append(came)
         self._changed.set()

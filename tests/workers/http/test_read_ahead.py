@@ -25,8 +25,11 @@ def page(number: int, *, lane: str = "a", records: int = 1, size: int = 1, **als
 class _Source:
     """Pages as fast as they are asked for, and what became of the generator."""
 
-    def __init__(self, pages: Sequence[Page], error: Exception | None = None) -> None:
-        self._pages, self._error = pages, error
+    def __init__(
+        self, pages: Sequence[Page], error: Exception | None = None, *, goes_on: bool = False
+    ) -> None:
+        """`goes_on`: it has no end, and nothing comes behind the pages."""
+        self._pages, self._error, self._goes_on = pages, error, goes_on
         self.given = 0
         self.opened_in: object = None
         self.closed_in: object = None
@@ -40,6 +43,8 @@ class _Source:
                 yield one
             if self._error:
                 raise self._error
+            if self._goes_on:
+                await asyncio.Event().wait()
         finally:
             self.closed_in = asyncio.current_task()
 
@@ -67,6 +72,40 @@ async def test_what_came_meanwhile_is_one_page() -> None:
     assert [len(one.records["s"]) for one in found] == [1, 5]
     assert ids(found) == [n * 1_000 for n in range(6)]
     assert found[1].checkpoint == (Fragment("s", "a", None, {"at": 5}),)
+
+
+async def test_a_small_page_waits_for_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it could be stored at once; the first one does not."""
+    monkeypatch.setattr(module, "PATIENCE", 60.0)
+    found = [one async for one in read_ahead(_Source([page(n) for n in range(6)]).pages())]
+    assert [len(one.records["s"]) for one in found] == [1, 5]
+
+
+async def test_it_waits_only_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow source, or one that makes us wait for its limit, must not keep what has come."""
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    pages = read_ahead(_Source([page(n) for n in range(3)], goes_on=True).pages())
+    assert ids([await anext(pages), await anext(pages)]) == [0, 1_000, 2_000]
+    await pages.aclose()
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [page(1, records=module.MOST_RECORDS // 2 + 1)],
+        [page(n, records=module.MOST_RECORDS // 2) for n in (1, 2)],
+        [page(1, size=module.MOST_BYTES // 2 + 1)],
+        [page(1, deleted={"s": [{"id": 1}]})],
+        [page(1), page(2, lane="b")],
+    ],
+    ids=["many records", "as many together", "large", "not plain", "another lane follows"],
+)
+async def test_what_cannot_grow_does_not_wait(behind: list[Page], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 60.0)
+    pages = read_ahead(_Source([page(0), *behind], goes_on=True).pages())
+    async with asyncio.timeout(10):
+        assert ids([await anext(pages), await anext(pages)])[:2] == [0, 1_000]
+    await pages.aclose()
 
 
 @pytest.mark.parametrize(
