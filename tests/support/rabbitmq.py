@@ -31,7 +31,8 @@ class RabbitMQ:
     """One private server. `start()` after `stop()` or `kill()` finds the data and the port as they were."""
 
     def __init__(self, folder: Path, programs: Programs | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
+        """All that it keeps and tells."""
         self._programs = programs or find_programs()
         self.ports = _free_ports(4)
         self._port, self._dist_port, self._epmd_port, self._tls_port = self.ports
@@ -54,11 +55,11 @@ class RabbitMQ:
             return
         self._configure()
         environment = self._environment()
-        with (self._folder / "output").open("ab") as output:
+        with (self.folder / "output").open("ab") as output:
             self._server = subprocess.Popen(
                 [str(self._programs.server)],
                 env=environment,
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -68,7 +69,7 @@ class RabbitMQ:
             self._epmd = subprocess.Popen(
                 [str(self._programs.erlang_bin / "epmd")],
                 env=environment,
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -110,14 +111,14 @@ class RabbitMQ:
         call = self._programs.erlang_bin / "erl_call"
         name = self._environment()["RABBITMQ_NODENAME"]
         if call.is_file():
-            cookie = (self._folder / ".erlang.cookie").read_text()
+            cookie = (self.folder / ".erlang.cookie").read_text()
             command = [str(call), "-sname", name, "-c", cookie, "-e"]
         else:
             command = [str(self._programs.server.with_name("rabbitmqctl")), "-q", "eval", f"{expression}."]
         ran = subprocess.run(
             command,
             env=self._environment(),
-            cwd=self._folder,
+            cwd=self.folder,
             input=f"{expression}.\n",
             capture_output=True,
             text=True,
@@ -145,7 +146,7 @@ class RabbitMQ:
             self._guard.wait()
 
     def _configure(self) -> None:
-        home = self._folder
+        home = self.folder
         for name in ("mnesia", "log", "config"):
             (home / name).mkdir(parents=True, exist_ok=True)
         (home / "enabled_plugins").write_text("[].\n")
@@ -165,27 +166,27 @@ class RabbitMQ:
         return (
             f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}\n"
             f"ssl_options.cacertfile = {self.authority}\n"
-            f"ssl_options.certfile = {self._folder / 'certificate.pem'}\n"
-            f"ssl_options.keyfile = {self._folder / 'key.pem'}\n"
+            f"ssl_options.certfile = {self.folder / 'certificate.pem'}\n"
+            f"ssl_options.keyfile = {self.folder / 'key.pem'}\n"
         )
 
     def _certify(self) -> bool:
         """An authority of our own, and a certificate for 127.0.0.1 signed by it."""
         new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
-        (self._folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
         authority = ["-x509", "-days", "2", "-subj", "/CN=tests", "-keyout", "authority.key"]
         server = ["-subj", "/CN=127.0.0.1", "-keyout", "key.pem", "-out", "request.pem"]
         sign = ["openssl", "x509", "-req", "-days", "2", "-in", "request.pem", "-extfile", "names"]
         by = ["-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial", "-out", "certificate.pem"]
         for command in ([*new, *authority, "-out", "authority.pem"], [*new, *server], [*sign, *by]):
-            ran = subprocess.run(command, cwd=self._folder, capture_output=True, check=False)
+            ran = subprocess.run(command, cwd=self.folder, capture_output=True, check=False)
             if ran.returncode:
                 self.authority.unlink(missing_ok=True)
                 return False
         return True
 
     def _environment(self) -> dict[str, str]:
-        home = self._folder
+        home = self.folder
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
         if self._parts_linked:
             inherited["RABBITMQ_PLUGINS_DIR"] = str(home / "parts")
@@ -216,7 +217,7 @@ class RabbitMQ:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
                 return
             time.sleep(0.1)
-        said = (self._folder / "output").read_text(errors="replace").strip().splitlines()[-3:]
+        said = (self.folder / "output").read_text(errors="replace").strip().splitlines()[-3:]
         self.kill()
         raise NoRabbitMQError(f"{self._programs.server} does not come up ({' | '.join(said)})")
 

@@ -110,6 +110,21 @@ class Relay:
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(65536):
+                self._see(chunk)
                 await self._flowing.wait()
                 writer.write(chunk)
                 await writer.drain()
+
+    def _see(self, chunk: bytes) -> None:
+        """What passes, in either direction."""
+
+
+class Tapped(Relay):
+    """Keeps all that passes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.passed = bytearray()
+
+    def _see(self, chunk: bytes) -> None:
+        self.passed += chunk
