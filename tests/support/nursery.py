@@ -128,6 +128,7 @@ def _be(order: Order, stdin: int, ours: tuple[int, ...]) -> NoReturn:
 
 
 def _run(order: Order) -> int:
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if first := order.get("first"):
         module, _, function = first.partition(":")
         getattr(import_module(module), function)(os.environ)
