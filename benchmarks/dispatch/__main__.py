@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--rounds", type=int, default=3, help="of publish and execute (default: 3)")
     parser.add_argument("--messages", type=int, default=10_000, help="to publish, jobs to dispatch")
-    parser.add_argument("--jobs", type=int, default=400, help="of ours to execute a round")
+    parser.add_argument("--jobs", type=int, default=2_000, help="of ours to execute a round")
     parser.add_argument("--tasks", type=int, default=4_000, help="of a peer to execute a round")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of each system")
     parser.add_argument("--slots", type=int, default=4, help="of each worker of ours and Procrastinate's")
