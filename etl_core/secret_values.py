@@ -6,7 +6,6 @@ An old token is a secret, too: what is forgotten is what was not used for longes
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import threading
@@ -49,6 +48,8 @@ def remember_secret(value: str) -> None:
 
 
 def _forms(value: str) -> set[str]:
+    import html  # its table of entities is of no use to who knows no secret
+
     whole = value.strip()
     forms = set()
     for part in [whole, *whole.splitlines()]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl_core.broker.protocol import Broker
-
 if TYPE_CHECKING:
     import asyncpg
 
+    from etl_core.broker.protocol import Broker
     from etl_core.settings import Settings
 
 

@@ -79,7 +79,6 @@ class DashboardApp(SteadyApp, CommandApp):
         self._left: dict[str, LeftAt] = {}
         self.notify_by: Notify = "off"
         """How it tells of jobs that begin to fail; to be said before it runs."""
-        self.add_mode(WORKPLACE, self.get_default_screen)
         self.terminal_gone: Callable[[], None] = self.exit
         """Told by the driver, in any thread."""
         self.first_painted: Callable[[], None] = lambda: None
@@ -165,10 +164,20 @@ class DashboardApp(SteadyApp, CommandApp):
         if isinstance(self.screen, CommandScreen):
             self.screen.refuse(text)
 
+    def on_mount(self) -> None:
+        # Not before: the first screen of a mode that is known by then is styled twice.
+        self.add_mode(WORKPLACE, self.get_default_screen)
+
     def on_load(self) -> None:
         # Painting waits for the first rows: half the bytes of painting an empty frame first.
         self._unpainted.enter_context(self.batch_update())
         self.set_timer(FIRST_PAINT_SECONDS, self._paint)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:  # the theme was chosen, and nothing is there yet: parse once, when there is
+            self.stylesheet.set_variables(self.get_css_variables())
 
     def on_resize(self, event: Resize) -> None:
         self.forget_screen()

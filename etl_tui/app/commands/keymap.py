@@ -69,7 +69,7 @@ def read_keymap(table: Mapping[str, str], where: str = "[keys]") -> Keymap:
         pieces = [text] if text in {",", " "} else [piece.strip() for piece in text.split(",")]
         own[name] = tuple(_read_key(piece, f"{where}: {name} = {text!r}") for piece in pieces)
     keymap = Keymap(own)
-    for one, other, key in _clashes(keymap):
+    for one, other, key in _clashes(keymap) if own else ():
         if one.name in own or other.name in own:
             raise InvalidInput(
                 f"{where}: the key {key_text(key)} is given to {one.name} and to {other.name}; "

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import asyncpg
 
-from etl_core.broker.protocol import Broker
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
 from etl_core.errors import Conflict, EtlError, Unreachable
 
 if TYPE_CHECKING:
+    from etl_core.broker.protocol import Broker
     from etl_core.models.health import Health
     from etl_core.models.job import JobDetails, JobRow
 
