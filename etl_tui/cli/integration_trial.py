@@ -33,7 +33,8 @@ def register(group: Subparsers) -> None:
         description=DESCRIPTION,
         example="etl-tui integrations test acme/app",
     )
-    test.add_argument("name", metavar="[TENANT/]NAME", help="the integration")
+    test.add_argument("name", metavar="[TENANT/]NAME", help="the integration; or TENANT NAME in two words")
+    test.add_argument("second", metavar="NAME", nargs="?", help=argparse.SUPPRESS)
     test.add_argument("--timeout", default="30", metavar="S", help="seconds to wait at most; default: 30")
 
 
@@ -43,9 +44,10 @@ async def test_one(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.models.trial import Outcome
 
     timeout_s = _seconds(arguments.timeout)
+    words = [arguments.name, arguments.second]
     context.silence_logs()
     async with context.connection() as conn:
-        row = await find_integration(conn, arguments.name, tenant=context.settings.tenant)
+        row = await find_integration(conn, "/".join(filter(None, words)), tenant=context.settings.tenant)
     trial = await try_integration(row, timeout_s=timeout_s)
     if context.output.json:
         context.output.emit(trial)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl_core.errors import ExitCode, InvalidInput
 from etl_tui.cli import integration_trial, vectors
+from etl_tui.cli.integration_names import add_names, names_of
 from etl_tui.cli.parser import add_command, add_group
 from etl_tui.cli.quantities import count_or_none
 
@@ -53,8 +54,7 @@ def _add_commands(group: Subparsers) -> None:
         description=DESCRIPTION,
         example="""etl-tui integrations add acme app --type git --config '{"path": "/srv/app.git"}'""",
     )
-    add.add_argument("tenant", metavar="TENANT", help="whose it is")
-    add.add_argument("name", metavar="NAME", help="what it is called; unique in the tenant")
+    add_names(add, "what it is called, unique in the tenant")
     add.add_argument(
         "--type", required=True, metavar="TYPE", help="the connector; `etl-tui connectors list` lists them"
     )
@@ -75,8 +75,7 @@ def _add_commands(group: Subparsers) -> None:
         description="--config replaces the whole configuration. Runs that have begun go on with the old one.",
         example="""etl-tui integrations set acme app --config '{"path": "/srv/new.git"}'""",
     )
-    change.add_argument("tenant", metavar="TENANT", help="whose it is")
-    change.add_argument("name", metavar="NAME", help="what it is called")
+    add_names(change, "what it is called")
     change.add_argument("--config", metavar="JSON|@FILE", help="a JSON object, or @ and a file with one")
     change.add_argument(
         "--schema-mode",
@@ -127,6 +126,7 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.control.audit import Actor
     from etl_core.control.integrations import add_integration
 
+    tenant, name = names_of(arguments)
     config = read_config(arguments.config)
     limit = {}
     if arguments.max_runs is not None:
@@ -134,8 +134,8 @@ async def add_one(arguments: argparse.Namespace, context: Context) -> int:
     async with context.connection() as conn:
         row = await add_integration(
             conn,
-            tenant=arguments.tenant,
-            name=arguments.name,
+            tenant=tenant,
+            name=name,
             integration_type=arguments.type,
             config=config,
             actor=Actor.current(),
@@ -161,7 +161,8 @@ async def set_config(arguments: argparse.Namespace, context: Context) -> int:
     destination = arguments.destination
     if arguments.config is None and arguments.schema_mode is None and destination is None:
         raise InvalidInput("nothing to change: give --config, --schema-mode or --destination")
-    which: dict[str, Any] = {"tenant": arguments.tenant, "name": arguments.name, "actor": Actor.current()}
+    tenant, name = names_of(arguments)
+    which: dict[str, Any] = {"tenant": tenant, "name": name, "actor": Actor.current()}
     config = read_config(arguments.config) if arguments.config is not None else None
     async with context.connection() as conn, conn.transaction():
         if config is not None:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from etl_core.errors import ExitCode, InvalidInput
+from etl_tui.cli.integration_names import add_names, names_of
 from etl_tui.cli.output import one_line
 from etl_tui.cli.parser import add_command
 from etl_tui.cli.quantities import count
@@ -53,8 +54,7 @@ def register_vectorize(group: Subparsers) -> None:
         description=DESCRIPTION,
         example="etl-tui integrations vectorize acme app --stream commits --columns message",
     )
-    change.add_argument("tenant", metavar="TENANT", help="whose it is")
-    change.add_argument("name", metavar="NAME", help="the integration")
+    add_names(change)
     change.add_argument("--stream", metavar="S", help="the stream; default: list all")
     change.add_argument("--columns", metavar="A,B", help="its text columns, in this order")
     change.add_argument(
@@ -82,6 +82,7 @@ async def vectorize(arguments: argparse.Namespace, context: Context) -> int:
     from etl_core.control.vectors import vectorize as set_vectorizing
     from etl_core.models.vectors import VectorRequest
 
+    arguments.tenant, arguments.name = names_of(arguments)
     numbers = {
         name: count(f"--{name.replace('_', '-')}", text) if text is not None else None
         for name, text in (

@@ -50,6 +50,19 @@ def test_an_integration_keeps_its_configuration_as_it_was_given(acme: Cli, tmp_p
     assert "made-up" in acme("integrations", "list", "--tenant", "acme").out
 
 
+def test_an_integration_is_named_in_two_words_or_in_one(acme: Cli) -> None:
+    add = ("--type", "synthetic", "--config", "{}")
+    assert "acme/one of" in acme("integrations", "add", "acme/one", *add).out
+    for words in (("acme", "one"), ("acme/one",)):
+        changed = acme("integrations", "set", *words, "--config", '{"records": 5}')
+        assert changed.out.startswith("integration acme/one has")
+        assert "acme/one" in acme("integrations", "test", *words).out
+        assert "vectorize" in acme("integrations", "vectorize", *words).out
+    for command in (("set", "one", "--config", "{}"), ("add", "/one", *add), ("vectorize", "acme/")):
+        acme("integrations", *command).refused(2, "as in `acme app` or `acme/app`")
+    acme("integrations", "set", "acme/two", "--config", "{}").refused(3, "two")
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

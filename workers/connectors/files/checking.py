@@ -11,7 +11,7 @@ from workers.connectors.files.config import FilesConfig
 from workers.connectors.files.places.address import Kind
 from workers.connectors.files.places.connecting import missing_extra
 from workers.connectors.files.places.files import ExtraMissing, Place, SourceFile
-from workers.connectors.files.scan import Scan
+from workers.connectors.files.scan import Scan, other_delimiter
 from workers.connectors.files.survey import survey
 
 _FAILURES_TOLD = 5
@@ -53,7 +53,10 @@ async def check_files(place: Place, config: FilesConfig, scan: ScanOne) -> Seque
             continue
         key = ", ".join(config.key) or "none (append only)"
         told = f"{read.records:,} records of {len(read.columns)} columns, key {key}"
-        return [*findings, Finding(file.partition, "ok", told)]
+        findings.append(Finding(file.partition, "ok", told))
+        if remedy := other_delimiter(config, read.columns):
+            findings.append(Finding(file.partition, "unknown", "are these really one column?", remedy))
+        return findings
     raise failures[0]
 
 

@@ -24,6 +24,8 @@ from workers.connectors.files.reading import OpenFile, reading_errors, unless_ch
 _SETTLED_NS = 2_000_000_000
 """A time of change younger than this proves nothing: another write may bear the same (coarse clocks, NFS)."""
 
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -106,8 +108,25 @@ def _learn(source: OpenFile, file: SourceFile, config: FilesConfig) -> Learned:
     return whole
 
 
+def other_delimiter(config: FilesConfig, columns: Iterable[str]) -> str | None:
+    """What to do where the only column of a delimited file is named as if others were in it; pure."""
+    names = [*columns]
+    if config.record_format not in DELIMITED or len(names) != 1:
+        return None
+    found = next((each for each in _DELIMITERS if each != config.field_delimiter and each in names[0]), None)
+    if found is None:
+        return None
+    used, other = (_DELIMITERS.get(each, each) for each in (config.field_delimiter, found))
+    written = found.replace("\t", "\\t")
+    return (
+        f'fields are divided by a {used}, and its only column holds a {other}: set `delimiter` to "{written}"'
+    )
+
+
 def _expect_columns(name: str, config: FilesConfig, columns: Columns) -> None:
     there = ", ".join(columns)
+    if remedy := other_delimiter(config, columns):
+        there += f"; {remedy}"
     if config.file_names in columns:
         raise Permanent(
             f"{name} has a column {config.file_names!r} itself; name another one for the file's name in "
@@ -117,11 +136,10 @@ def _expect_columns(name: str, config: FilesConfig, columns: Columns) -> None:
         if key not in columns:
             raise Permanent(f"{name}: the key column {key!r} is not there; its columns are {there}")
     if config.record_format in DELIMITED:
-        _expect_declared(name, config.columns, columns)
+        _expect_declared(name, config.columns, columns, there)
 
 
-def _expect_declared(name: str, declared: Iterable[str], columns: Columns) -> None:
+def _expect_declared(name: str, declared: Iterable[str], columns: Columns, there: str) -> None:
     for column in declared:
         if column not in columns:
-            there = ", ".join(columns)
             raise Permanent(f"{name}: the declared column {column!r} is not there; its columns are {there}")

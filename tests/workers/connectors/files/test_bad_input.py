@@ -243,3 +243,25 @@ async def test_a_bad_file_among_good_ones_is_told_after_them(tmp_path: Path) -> 
 def test_a_wrong_configuration_is_named(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         FilesConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "told"),
+    [
+        ("a.tsv", ",", 'divided by a tab, and its only column holds a comma: set `delimiter` to ","'),
+        ("a.csv", ";", 'divided by a comma, and its only column holds a semicolon: set `delimiter` to ";"'),
+        ("a.csv", "\t", r'divided by a comma, and its only column holds a tab: set `delimiter` to "\t"'),
+    ],
+)
+async def test_another_delimiter_than_the_files_name_says(
+    tmp_path: Path, name: str, written: str, told: str
+) -> None:
+    path = deliver(tmp_path / name, f"id{written}v\n1{written}2\n")
+    for wrong in ({"key": ["id"]}, {"columns": {"v": "text"}}):
+        with pytest.raises(Permanent, match="is not there; its columns are") as raised:
+            await read(path, **wrong)
+        assert told in str(raised.value)
+    (found,) = [each for each in await connector(path).check() if each.state == "unknown"]
+    assert told in found.remedy
+    right = await read(path, key=["id"], delimiter=written)
+    assert table(right, "a") == [{"id": 1, "v": 2}]
