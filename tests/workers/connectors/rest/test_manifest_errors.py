@@ -51,6 +51,8 @@ TABLE = [
      "only names with dots, such as {{ variables.org }}, can stand in braces"),
     ("{{ variables.org }}", "{{ secrets.token }}", "7:11: base_url: `secrets.token` means nothing here; possible are "
      "variables.NAME"),
+    ("https://shop.example.com/{{ variables.org }}", "ftp://shop.example.com", "7:11: base_url: no web address; it begins "
+     "with https://, or with a {{ variables.NAME }} that does"),
     ("secrets.token", "secrets", "8:29: auth.token: `secrets` must say which: secrets.NAME"),
     ("type: bearer", "type: bear", "8:14: auth.type: unknown; one of bearer, basic, header, query, "
      "oauth2_client_credentials, oauth2_refresh is wanted"),

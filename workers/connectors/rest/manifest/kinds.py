@@ -55,6 +55,14 @@ def _check_path(text: str) -> str:
     return text
 
 
+def _check_address(text: str) -> str:
+    """Of what stands there: a variable says its own when a run begins."""
+    begins = next(iter(template.parse(text)), "")
+    if isinstance(begins, str) and not begins.lower().startswith(("https://", "http://")):
+        raise ValueError("no web address; it begins with https://, or with a {{ variables.NAME }} that does")
+    return text
+
+
 @lru_cache(maxsize=1_024)
 def compile_expression(text: str) -> ParsedResult:
     """A JMESPath expression, ready for `.search(value)`.
@@ -76,6 +84,7 @@ Duration = Annotated[
 ]
 Template = Annotated[str, AfterValidator(_check_template)]
 """A text with `{{ names }}`."""
+AddressTemplate = Annotated[str, AfterValidator(_check_address)]
 PathTemplate = Annotated[str, AfterValidator(_check_path)]
 Expression = Annotated[str, AfterValidator(_check_expression)]
 """JMESPath."""

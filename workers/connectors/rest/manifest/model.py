@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workers.connectors.rest.manifest.auth import Auth
-from workers.connectors.rest.manifest.kinds import Parameter, Part, Template
+from workers.connectors.rest.manifest.kinds import AddressTemplate, Parameter, Part, Template
 from workers.connectors.rest.manifest.paging import Pagination, Single
 from workers.connectors.rest.manifest.stream import ErrorRule, StreamSpec
 
@@ -56,7 +56,7 @@ class Manifest(Part):
     notes: str = Field(default="", description="what its user must know")
     variables: dict[Name, Variable] = Field(default={})
     secrets: dict[Name, Secret] = Field(default={})
-    base_url: Template = Field(description="before every path")
+    base_url: AddressTemplate = Field(description="before every path")
     hosts: tuple[str, ...] = Field(
         default=(), description="other origins that next URLs may lead to, as https://eu.example.com"
     )
