@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -33,10 +32,10 @@ from etl_core.budgets import longest_wait
 from etl_core.connector import Budget
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient
 from etl_core.secret_values import mask
-from etl_core.source_calls import tell_call
 from workers.http.address import Place, shown
+from workers.http.attempt import make_attempt
 from workers.http.body import Limited
-from workers.http.broken import one_line, translate
+from workers.http.broken import one_line
 from workers.http.errors import BodyTooLarge, Unreached, describe, failure
 from workers.http.redirects import MOST_HOPS, next_request
 from workers.http.response import Response
@@ -259,24 +258,15 @@ class HttpSource:
         return None
 
     async def _try(self, request: httpx.Request) -> Response | SourceError:
-        """One exchange, redirects included; errors are returned, for nothing may chain them to httpx's."""
-        told = partial(_told, request.method, request.url)  # costs more than it is worth until it is needed
-        began_at = time.monotonic()
-        answer: Response | SourceError
-        try:
+        """One exchange, redirects included, within its time."""
+
+        async def exchange() -> Response:
             async with asyncio.timeout(self._timeouts.whole):
-                answer = await self._exchange(request)
-        except SourceError as error:
-            error.__context__ = None
-            answer = error
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            answer = translate(told(), error)
-        seconds = time.monotonic() - began_at
-        if isinstance(answer, Response):
-            tell_call(told, status=answer.status, seconds=seconds, size=len(answer.content))
-        else:
-            tell_call(told, status=None, seconds=seconds, error=str(answer))
-        return answer
+                return await self._exchange(request)
+
+        return await make_attempt(
+            request.method, request.url, exchange(), lambda answer: (answer.status, len(answer.content))
+        )
 
     async def _exchange(self, request: httpx.Request) -> Response:
         auth: httpx.Auth | None = self._auth
@@ -335,7 +325,3 @@ class HttpSource:
 
     def __repr__(self) -> str:
         return f"HttpSource({str(self._place)!r})"
-
-
-def _told(method: str, url: httpx.URL) -> str:
-    return f"{method} {shown(url)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,10 +11,10 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from etl_core.errors import Permanent, RateLimited, SourceError, Transient, Unauthorised
-from etl_core.source_calls import tell_call
 from workers.connectors.files.places.options import HttpOptions
 from workers.http import USER_AGENT, BasicAuth, BearerAuth, Response, Timeouts
 from workers.http.address import shown
+from workers.http.attempt import make_attempt
 from workers.http.auth import sendable
 from workers.http.broken import translate
 from workers.http.errors import describe, failure
@@ -90,24 +89,13 @@ class WebCalls:
                 raise answer
 
     async def _try(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response | SourceError:
-        """One exchange, redirects included; errors are returned, for nothing may chain them to httpx's."""
-        told = f"{method} {shown(httpx.URL(url))}"
-        began_at = time.monotonic()
-        answer: httpx.Response | SourceError
-        try:
-            answer = await self._exchange(method, url, headers)
-        except SourceError as error:
-            error.__context__ = None
-            answer = error
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            answer = translate(told, error)
-        seconds = time.monotonic() - began_at
-        if isinstance(answer, httpx.Response):
+        """One exchange, redirects included."""
+
+        def outcome(answer: httpx.Response) -> tuple[int, int]:
             size = int(answer.headers.get("content-length") or 0) if method != "HEAD" else 0
-            tell_call(told, status=answer.status_code, seconds=seconds, size=size)
-        else:
-            tell_call(told, status=None, seconds=seconds, error=str(answer))
-        return answer
+            return answer.status_code, size
+
+        return await make_attempt(method, httpx.URL(url), self._exchange(method, url, headers), outcome)
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str]
