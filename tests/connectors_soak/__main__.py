@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.connectors_soak.campaign import soak
-from tests.connectors_soak.files import FilesSource
+from tests.connectors_soak.files import AzureSource, FilesSource, GoogleSource
 from tests.connectors_soak.github import GitHubSource
 from tests.connectors_soak.jira import JIRA_SOURCES
 from tests.connectors_soak.postgres import PostgresSource
@@ -20,6 +20,8 @@ from tests.connectors_soak.source import Source
 
 SOURCES: dict[str, Callable[[int], Source]] = {
     "files": FilesSource,
+    "files-azure": AzureSource,
+    "files-gcs": GoogleSource,
     "github": GitHubSource,
     "postgres": PostgresSource,
     **JIRA_SOURCES,

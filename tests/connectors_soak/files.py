@@ -1,4 +1,4 @@
-"""The files connector against a web server: files that are added, changed and taken away while it reads."""
+"""The files connector against a web server and object stores whose files change while it reads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 from aiohttp import web
 
 from tests.connectors_soak.source import Tables
+from tests.simulators.buckets.azure import SERVER_BUSY, AzureSimulator
+from tests.simulators.buckets.gcs import GcsSimulator
 from tests.simulators.faults import (
     BAD_GATEWAY,
     CLOSED,
@@ -40,6 +42,7 @@ _KINDS = (
     TOO_MANY,
 )
 """What a web server does to a file. A body that is wrong and says that it is right is no fault of the way."""
+_AZURE_KEY = "Z2VoZWltZXIgU2NobHVlc3NlbA=="
 _FILES = 12
 _ROWS = 1_500
 _CHANGES_PER_REQUEST = 0.1
@@ -53,7 +56,7 @@ class FilesSource:
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
-        self._server = WebFiles(faults=Faults(seed=seed, kinds=_KINDS))
+        self._server: WebFiles | GcsSimulator | AzureSimulator = self._make_server(seed)
         self._lock = threading.Lock()
         self._rows: dict[str, dict[int, str]] = {}
         self._changes = 0
@@ -63,6 +66,13 @@ class FilesSource:
         """File and id -> the values that it had, each with the change that brought it."""
         for _ in range(_FILES):
             self._add()
+
+    def _make_server(self, seed: int) -> WebFiles | GcsSimulator | AzureSimulator:
+        return WebFiles(faults=Faults(seed=seed, kinds=_KINDS))
+
+    def _deliver(self, name: str, content: bytes) -> None:
+        assert isinstance(self._server, WebFiles)
+        self._server.put({f"/{name}": content})
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -146,4 +156,48 @@ class FilesSource:
 
     def _publish(self, file: str) -> None:
         lines = "".join(json.dumps({"id": n, "v": v}) + "\n" for n, v in self._rows[file].items()).encode()
-        self._server.put({f"/in/{file}": gzip.compress(lines, 1, mtime=0) if file.endswith("gz") else lines})
+        self._deliver(f"in/{file}", gzip.compress(lines, 1, mtime=0) if file.endswith("gz") else lines)
+
+
+_READ = {"format": "jsonl", "stream": "rows", "key": ["_file", "id"]}
+
+
+class StoreSource(FilesSource):
+    """The same in an object store; its library waits before it asks again, so there are fewer calls."""
+
+    def _deliver(self, name: str, content: bytes) -> None:
+        assert not isinstance(self._server, WebFiles)
+        self._server.objects.put(name, content)
+
+
+class GoogleSource(StoreSource):
+    environment: Mapping[str, str] = {}
+
+    def _make_server(self, seed: int) -> GcsSimulator:
+        made = GcsSimulator("box", page=5)
+        made.faults = Faults(seed=seed, kinds=_KINDS)
+        return made
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "path": "gs://box/in/**/*",
+            "gcs": {"endpoint_url": self._url, "anonymous": True},
+            **_READ,
+        }
+
+
+class AzureSource(StoreSource):
+    """With a key, so that requests are signed."""
+
+    environment: Mapping[str, str] = {"SOAK_AZURE_KEY": _AZURE_KEY}
+
+    def _make_server(self, seed: int) -> AzureSimulator:
+        made = AzureSimulator("acme", "box", key=_AZURE_KEY, page=5)
+        kinds = [SERVER_BUSY if kind is TOO_MANY else kind for kind in _KINDS]
+        made.faults = Faults(seed=seed, kinds=kinds)
+        return made
+
+    def config(self) -> dict[str, Any]:
+        login = {"account_name": "acme", "account_key": "env:SOAK_AZURE_KEY"}
+        options = {**login, "endpoint_url": f"{self._url}/acme"}
+        return {"path": "az://box/in/**/*", "azure": options, **_READ}

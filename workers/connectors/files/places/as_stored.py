@@ -10,6 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+FIRST_WAIT_S = 1
+"""Of Azure's library, which then waits longer, three times."""
+
 
 def google(made: Any) -> Any:
     """A subclass of gcsfs' `GCSFileSystem`.
@@ -32,6 +35,11 @@ def azure(made: Any) -> Any:
     """A subclass of adlfs' `AzureBlobFileSystem`, which takes empty blobs that mark a folder for files."""
 
     class AzureAsStored(made):  # type: ignore[misc]  # as above
+        def do_connect(self) -> None:
+            """What is refused for a moment is asked for again soon; the library waits 15 s."""
+            super().do_connect()
+            self.service_client._config.retry_policy.initial_backoff = FIRST_WAIT_S
+
         async def _details(self, contents: Any, *args: Any, **kwargs: Any) -> Any:
             kept = [each for each in contents if not (each.has_key("size") and each.name.endswith("/"))]
             return await super()._details(kept, *args, **kwargs)
