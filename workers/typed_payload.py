@@ -30,8 +30,8 @@ class _Part(msgspec.Struct, array_like=True):
 
 
 _decode = msgspec.msgpack.Decoder(list[_Part]).decode
-"""Made here, and with it what msgspec keeps of `_Part` and `Stream`: threads that use a type for the first time
-at the same moment find that half made, and the process ends by a segmentation fault (msgspec 0.22)."""
+"""Made here, and with it what msgspec keeps of `_Part` and `Stream`: threads that use a type for the first
+time at the same moment find that half made, and the process ends by a segmentation fault (msgspec 0.22)."""
 
 
 def encode_typed(rows: Sequence[TypedRows], *, max_bytes: int = MAX_BYTES) -> bytes:
