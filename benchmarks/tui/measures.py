@@ -130,12 +130,14 @@ async def questions(url: str, dashboards: int, seconds: float) -> Figures:
         until = time.monotonic() + seconds
         await asyncio.gather(*(_ask(feed, until, number / dashboards) for number, feed in enumerate(feeds)))
 
+    moving = asyncio.ensure_future(_move_runs(url))
     # A dashboard is open for hours: what the first questions of a connection cost (plans, catalogs) is not
     # counted.
     await ask_for(FIRST_QUESTIONS)
     before, begun = _processor(backends), time.monotonic()
     await ask_for(seconds)
     used = 100 * (_processor(backends) - before) / (time.monotonic() - begun)
+    moving.cancel()
     for conn in conns:
         await conn.close()
     return {f"{dashboards} dashboards, processor of their backends": (used, "% of a core")}
@@ -153,6 +155,23 @@ async def _ask(feed: JobFeed, until: float, offset: float) -> None:
             reconcile_at = now + RECONCILE_EVERY
             await feed.reconcile()
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def _move_runs(url: str) -> None:
+    """Every open run gets on once in five seconds, as when it loads a batch."""
+    conn = await connect(url, application_name="benchmark runs")
+    turn = 0
+    try:
+        while True:
+            turn += 1
+            await conn.execute(
+                "UPDATE job_runs SET counters = counters || jsonb_build_object('rows_extracted', $1::int)"
+                " WHERE state = 'RUNNING' AND id % 5 = $1::int % 5",
+                turn,
+            )
+            await asyncio.sleep(1)
+    finally:
+        conn.terminate()
 
 
 async def _pressed(shown: Terminal, key: bytes) -> float:

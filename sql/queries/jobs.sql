@@ -19,20 +19,25 @@ WHERE o.id = ANY(ARRAY(
 ORDER BY lower(o.job_name), o.job_name, o.tenant;
 
 -- name: look_for_changes(since, tenant)^
--- The database's time, and the ids of the jobs whose row changed since then or that run now (progress moves without the
--- row): what every dashboard asks each second. Values that the planner does not see, (SELECT :since), and a range with an
--- upper end have the generic plan cost what one for the values does, so that none is made anew each time; that was
--- dearer than the answer (m).
-SELECT now() AS now, ARRAY(
-    SELECT j.id
-    FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
-    WHERE
-        (
+-- The database's time, the ids of the jobs whose row changed since then, and (job, version of its run, whether it waits)
+-- of every open run, for progress moves without the job's row: what every dashboard asks each second. A run's version is
+-- the transaction that wrote it last. Values that the planner does not see, (SELECT :since), and a range with an upper end
+-- have the generic plan cost what one for the values does, so that none is made anew each time; that was dearer than the
+-- answer (m).
+SELECT
+    now() AS now,
+    ARRAY(
+        SELECT j.id
+        FROM etl_jobs AS j INNER JOIN tenants AS t ON j.tenant_id = t.id
+        WHERE
             j.last_updated_at > (SELECT :since::timestamptz) AND j.last_updated_at < 'infinity'
-            OR j.status = 'RUNNING'
-        )
-        AND coalesce(t.name = (SELECT :tenant::text), true)
-) AS ids;
+            AND coalesce(t.name = (SELECT :tenant::text), true)
+    ) AS changed,
+    ARRAY(
+        SELECT ARRAY[r.job_id::bigint, r.xmin::text::bigint, (r.state = 'QUEUED')::integer::bigint]
+        FROM job_runs AS r INNER JOIN tenants AS t ON r.tenant_id = t.id
+        WHERE r.state IN ('QUEUED', 'RUNNING') AND coalesce(t.name = (SELECT :tenant::text), true)
+    ) AS runs;
 
 -- name: list_jobs_by_id(ids)
 -- The jobs of these ids, in the order of the grid. ARRAY(...): planned once, as above, for however many.
