@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from azure.storage.blob._shared import policies_async
@@ -141,6 +142,16 @@ async def test_a_credential_that_is_refused(store: Store) -> None:
             await read(f"{store.root}a.csv", **given)
         assert "PRIVATE" not in str(raised.value)
         assert "ZmFsc2No" not in str(raised.value)
+
+
+async def test_by_the_proxy_of_the_environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that no name server knows is asked for all the same: of the proxy, which is the simulator."""
+    store.objects.put("a.csv", CSV)
+    ((kind, options),) = store.options.items()
+    here = urlsplit(options["endpoint_url"])
+    monkeypatch.setenv("http_proxy", f"http://{here.netloc}")
+    away: dict[str, Any] = {kind: {**options, "endpoint_url": f"http://store.invalid{here.path}"}}
+    assert len(table(await read(f"{store.root}a.csv", **away), "a")) == 11
 
 
 async def test_azure_in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:

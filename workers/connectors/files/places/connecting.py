@@ -104,7 +104,7 @@ def _gcs(options: Any, address: Address) -> FileSystem:
         project=given.project,
         endpoint_url=given.endpoint_url,
         requests_timeout=_READ_S,
-        session_kwargs={"auto_decompress": False},
+        session_kwargs={"auto_decompress": False, "trust_env": True},  # for proxies
     )
 
 
