@@ -28,6 +28,9 @@ class GcsSimulator:
         self.forbids: tuple[str, ...] = ()
         """Permissions that the account lacks, such as storage.objects.get."""
         self.downloads = 0
+        self.sign_ins = 0
+        self.signs_in = True
+        """Else it says that it is out of order."""
         self._bucket = bucket
         self._public_key = public_key
         self._page = page
@@ -41,6 +44,9 @@ class GcsSimulator:
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         """https://developers.google.com/identity/protocols/oauth2/service-account"""
+        self.sign_ins += 1
+        if not self.signs_in:
+            return web.json_response({"error": "internal_failure"}, status=503)
         form = await request.post()
         try:
             jwt.decode(

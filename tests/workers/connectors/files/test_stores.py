@@ -14,9 +14,11 @@ import pytest
 from azure.storage.blob._shared import policies_async
 from cryptography.hazmat.primitives.asymmetric import rsa
 from gcsfs import retry
+from google.auth import _exponential_backoff
 
 from etl_core.errors import Permanent, Transient, Unauthorised
 from etl_core.testing.walking import Destination, run
+from tests.simulators.buckets.gcs import GcsSimulator
 from tests.simulators.faults import CUT, UNAVAILABLE
 from tests.workers.connectors.files.delivering import connector, read, table
 from tests.workers.connectors.files.stores import ACCOUNT_KEY, SAS, STORES, Store, service_account
@@ -142,6 +144,23 @@ async def test_a_credential_that_is_refused(store: Store) -> None:
             await read(f"{store.root}a.csv", **given)
         assert "PRIVATE" not in str(raised.value)
         assert "ZmFsc2No" not in str(raised.value)
+
+
+async def test_a_token_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused, it is told at once, so that a trial is not over before; out of order, nobody is called."""
+    monkeypatch.setattr(_exponential_backoff, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.001)
+    with STORES["google"]() as store:
+        assert isinstance(store.simulator, GcsSimulator)
+        store.objects.put("a.csv", CSV)
+        options = store.options["gcs"]
+        stranger = service_account(options["endpoint_url"], rsa.generate_private_key(65537, 2048))
+        with pytest.raises(Unauthorised, match="invalid_grant"):
+            await read(f"{store.root}a.csv", gcs={**options, "service_account": stranger})
+        assert store.simulator.sign_ins <= 2  # the object, and whether it is a folder
+        store.simulator.signs_in = False
+        with pytest.raises(Transient, match="no token"):
+            await read(f"{store.root}a.csv", gcs=options)
 
 
 async def test_by_the_proxy_of_the_environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,24 @@ FIRST_WAIT_S = 1
 """Of Azure's library, which then waits longer, three times."""
 
 
+class CredentialRefused(Exception):
+    """Nobody is to try it again."""
+
+
+class TokenUnavailable(Exception):
+    """It may be had later."""
+
+
+def _of_the_token(error: Exception) -> Exception:
+    """gcsfs calls all that keeps it from a token a refusal, and asks six times, for half a minute."""
+    cause = error.__cause__
+    if cause is None or type(cause).__name__ != "RefreshError":
+        return error
+    if getattr(cause, "retryable", False):
+        return TokenUnavailable(f"no token: {cause}")
+    return CredentialRefused(f"no token: {cause}")
+
+
 def google(made: Any) -> Any:
     """A subclass of gcsfs' `GCSFileSystem`.
 
@@ -24,7 +42,10 @@ def google(made: Any) -> Any:
 
     class GoogleAsStored(made):  # type: ignore[misc]  # the library is imported only where it is used
         def _get_headers(self, headers: Any, *args: Any, **kwargs: Any) -> Any:
-            sent = super()._get_headers(headers, *args, **kwargs)
+            try:
+                sent = super()._get_headers(headers, *args, **kwargs)
+            except Exception as error:
+                raise _of_the_token(error) from error.__cause__
             sent["Accept-Encoding"] = "gzip" if "Range" in sent else "identity"
             return sent
 

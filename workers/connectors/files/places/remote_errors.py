@@ -17,6 +17,7 @@ _NO_LOGIN = {
     "RefreshError",
     "CredentialUnavailableError",
     "ClientAuthenticationError",
+    "CredentialRefused",
     "PermissionDenied",
     "KeyImportError",
 }
