@@ -48,10 +48,12 @@ snapshots: .venv/.dev ## write anew what tests say the screens look like; git sh
 pictures: .venv/.dev ## make the pictures of the documentation anew
 	$(BIN)/python -m tests.etl_tui.pictures
 
-soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the model, the memory (ARGS="--minutes 5")
+soak: .venv/.dev ## half an hour of faults on both transports, the crash matrix, the models, the rules, the memory (ARGS="--minutes 5")
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 	$(if $(findstring --seed,$(ARGS)),,$(BIN)/python -m tests.crash.matrix)
 	$(if $(findstring --seed,$(ARGS)),,ETL_MODEL_EXAMPLES=200 $(BIN)/pytest -q tests/workers/model)
+	$(if $(findstring --seed,$(ARGS)),,ETL_STATE_MACHINE_EXAMPLES=400 $(BIN)/pytest -q tests/lifecycle/test_state_machine.py)
+	$(if $(findstring --seed,$(ARGS)),,ETL_EXAMPLES=1000 $(BIN)/pytest -q tests/rules)
 	$(if $(findstring --seed,$(ARGS)),,$(BIN)/python -m benchmarks.memory)
 
 format: .venv/.dev ## let ruff mend what it can

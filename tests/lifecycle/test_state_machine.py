@@ -30,7 +30,7 @@ from tests.lifecycle.state_machine.workers import steps
 
 _dispatch = load("dispatch")
 
-EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("ETL_STATE_MACHINE_EXAMPLES", "20"))
 STEPS = int(os.environ.get("ETL_STATE_MACHINE_STEPS", "50"))
 LOST_AFTER = 600.0
 REST = 300.0
