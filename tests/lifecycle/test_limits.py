@@ -24,8 +24,8 @@ _pauses = load("pauses")
 Open = Callable[[], Awaitable[Connection]]
 
 WORKERS = 8
-CLAIMS = 60
-"""By each; up to five times as many until the limits were reached."""
+CLAIMS = 25
+"""By each; up to twelve times as many until the limits were reached."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def busy_worker(
 ) -> None:
     """Claims, looks what runs at that moment, holds the run for a little while, gives it back."""
     dice = random.Random(seed)
-    for number in range(5 * CLAIMS):
+    for number in range(12 * CLAIMS):
         if number >= CLAIMS and (peaks == limits or binds_another(limits)):
             return
         run = await claim_run(conn, worker_id)
