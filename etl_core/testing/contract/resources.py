@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import tracemalloc
 from contextlib import aclosing
+
+import msgspec
 
 from etl_core.connector import ExtractContext
 from etl_core.testing.case import ConnectorCase
@@ -58,7 +59,7 @@ class Resources:
                     pages += 1
                     # A number and no list: what is measured must not be this test.
                     flowed += sum(
-                        len(json.dumps(record)) for each in page.records.values() for record in each
+                        len(msgspec.json.encode(record)) for each in page.records.values() for record in each
                     )
                     del page
             peak = tracemalloc.get_traced_memory()[1]

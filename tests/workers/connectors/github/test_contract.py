@@ -69,7 +69,7 @@ class GitHubCase(ConnectorCase):
         if count >= self.many:
             self._page_size = 50
             for _ in range(count):
-                world.add_issue(app, body="It should be told at length. " * 60)
+                world.add_issue(app, body="It should be told at length. " * 120)
             return
         api = world.add_repository("octo", "api", isPrivate=True)
         for number in range(count):

@@ -24,7 +24,7 @@ class JiraCase(ConnectorCase):
     """Three projects; issues of one second, and issues whose comments fill more than a page."""
 
     few = 14
-    many = 1_050
+    many = 525
     overlap = True
     exact_checkpoint = False  # it counts runs, for the census
 
@@ -39,13 +39,13 @@ class JiraCase(ConnectorCase):
 
     async def fill(self, count: int) -> None:
         world = self.simulator.world
-        self._page_size = 5 if count < 100 else 50
+        self._page_size = 5 if count < 100 else 25
         for number in range(count):
             if number % 4:
                 world.pass_time(61_000)
             made = world.create_issue()
             if count > 100:
-                world.edit_issue(made.id, description="as seen in production " * 60)
+                world.edit_issue(made.id, description="as seen in production " * 120)
         ids = sorted(world.issues)
         world.bulk_edit(ids[2:9])
         for _ in range(25):

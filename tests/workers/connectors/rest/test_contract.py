@@ -37,6 +37,7 @@ CHILDREN = f"""
 
 class ShopCase(ConnectorCase):
     few = 20
+    many = 1_500
     overlap = True
 
     def __init__(self, simulator: ShopSimulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,13 +49,13 @@ class ShopCase(ConnectorCase):
     def connector(self) -> Connector:
         manifest = shops.orders("seek", incremental=True, more=CHILDREN)
         if len(self._simulator.orders.rows) > 100:
-            manifest = manifest.replace("size: 7", "size: 200")
+            manifest = manifest.replace("size: 7", "size: 60")
         return shops.connector(self._simulator, self._folder, manifest)
 
     async def fill(self, count: int) -> None:
         if count > 100:
-            self._simulator.page = 200
-            self._monkeypatch.setattr(gathering, "PAGE_RECORDS", 200)
+            self._simulator.page = 60
+            self._monkeypatch.setattr(gathering, "PAGE_RECORDS", 60)
         for _ in range(4):
             self._simulator.customers.add()
         for _ in range(count):
