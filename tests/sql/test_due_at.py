@@ -174,7 +174,7 @@ def test_any_job(admin_url: str) -> None:
         try:
             runner.run(prepare(conn))
 
-            @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
             @given(batches)
             def agree(batch: list[Job]) -> None:
                 found = runner.run(computed(conn, batch))

@@ -90,7 +90,7 @@ async def test_all_is_read_and_then_what_changes(api: ShippedApi, tmp_path: Path
 
 
 @every_api
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_it_changes_while_it_is_read(api: ShippedApi, seed: int, tmp_path: Path) -> None:
     simulator, loaded = api.make(seed=seed, changes_per_request=1.0), Destination()
     async with simulator.serving():
