@@ -79,6 +79,7 @@ class DashboardApp(SteadyApp, CommandApp):
         self._left: dict[str, LeftAt] = {}
         self.notify_by: Notify = "off"
         """How it tells of jobs that begin to fail; to be said before it runs."""
+        self.add_mode(WORKPLACE, self.get_default_screen)
         self.terminal_gone: Callable[[], None] = self.exit
         """Told by the driver, in any thread."""
         self.first_painted: Callable[[], None] = lambda: None
@@ -163,10 +164,6 @@ class DashboardApp(SteadyApp, CommandApp):
     def _refuse(self, text: str) -> None:
         if isinstance(self.screen, CommandScreen):
             self.screen.refuse(text)
-
-    def on_mount(self) -> None:
-        # Not before: the first screen of a mode that is known by then is styled twice.
-        self.add_mode(WORKPLACE, self.get_default_screen)
 
     def on_load(self) -> None:
         # Painting waits for the first rows: half the bytes of painting an empty frame first.
