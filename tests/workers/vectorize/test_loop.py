@@ -55,10 +55,15 @@ async def test_a_ring_wakes_it(remote: Place, stop: asyncio.Event, database_url:
     await ring(remote, database_url)
     await eventually(lambda: _vectors(remote, 3))
     # The connections it would use are cut; after the next ring it goes on with others.
-    await remote.db.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    cut = await remote.db.fetch(
+        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'etl-worker' AND datname = current_database()"
     )
+    gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ANY($1)"
+    pids = [row["pid"] for row in cut]
+    await eventually(lambda: remote.db.fetchval(gone, pids), "the cut connections gone")
+    # The range may still have been in its hand; nobody waits here until that lease has run out.
+    await remote.db.execute("UPDATE vector_ranges SET leased_until = now()")
     await remote.load(*issues([3]))
 
     async def rung_until_done() -> bool:
