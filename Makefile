@@ -43,7 +43,7 @@ test: .venv/.dev ## all tests; a skip that is not allowed fails (ARGS="-k name")
 	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal --forbid-skips $(ARGS)
 
 snapshots: .venv/.dev ## write anew what tests say the screens look like; git shows what changed
-	$(BIN)/pytest -q tests/etl_tui/snapshots --snapshot-update
+	$(BIN)/pytest -q tests/etl_tui/snapshots --renew-screens
 
 pictures: .venv/.dev ## make the pictures of the documentation anew
 	$(BIN)/python -m tests.etl_tui.pictures

@@ -15,8 +15,8 @@ BACKFILL_OPTION: Final = "backfill"
 ANY_STREAM: Final = "*"
 """Stands for streams that a connector only finds out from its source."""
 
-RangeKind: TypeAlias = Literal["time", "key"]
-"""What the ends of a range are: moments, or values of a key as the source writes them."""
+RangeKind: TypeAlias = Literal["time", "key", "number"]
+"""What the ends of a range are: moments, values of a key as the source writes them, or whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Backfill:
     """A range of what a stream's bookmark goes by: from `start` on, up to and without `end`."""
 
     start: str
-    """Of a time: ISO 8601 in UTC, `2024-05-01T12:00:00+00:00`; of a key: as a person wrote it."""
+    """Of a time: ISO 8601 in UTC, `2024-05-01T12:00:00+00:00`; of a key or number: as a person wrote it."""
     end: str
     streams: Collection[str] | None = None
     """Only these; None: all that can be backfilled."""

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.long_first",
     "tests.support.postgres",
     "tests.support.rabbitmq_fixtures",
+    "tests.support.renewal",
 ]
 
 # A shell starts what it puts in the background (`make test &`) with SIGINT ignored. Programs under test

@@ -18,7 +18,7 @@ from etl_core.control.runs import show_run
 from etl_core.errors import Conflict, InvalidInput, SourceError
 from etl_core.models.backfill import BackfillRequest
 from etl_core.models.run import RunRow
-from etl_core.rules.ranges import key_range, time_range
+from etl_core.rules.ranges import key_range, number_range, time_range
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
 from etl_core.validation_text import describe
@@ -29,7 +29,7 @@ _runs = load("runs")
 
 
 async def backfill_ranges(conn: Connection, job_id: int) -> Mapping[str, RangeKind]:
-    """Stream -> what a backfill's range is in (`time` or `key`); `*`: others that the source knows.
+    """Stream -> what a backfill's range is in (`time`, `key` or `number`); `*`: others that the source knows.
 
     Raises:
         NotFound: no such job. Conflict: it cannot be backfilled, and why. InvalidInput: its connector is not
@@ -58,11 +58,10 @@ async def start_backfill(
         ranges = await _ranges(conn, job)
         kind = _kind(ranges, request.streams, name)
         try:
-            start, end = (
-                time_range(request.start, request.end, await _runs.read_clock(conn), zone)
-                if kind == "time"
-                else key_range(request.start, request.end)
-            )
+            if kind == "time":
+                start, end = time_range(request.start, request.end, await _runs.read_clock(conn), zone)
+            else:
+                start, end = (number_range if kind == "number" else key_range)(request.start, request.end)
         except ValueError as error:
             raise InvalidInput(f"{name}: {error}") from None
         asked = request.model_copy(update={"start": start, "end": end})
@@ -132,5 +131,7 @@ def _kind(ranges: Mapping[str, RangeKind], streams: Sequence[str] | None, name: 
     kinds = {kind for kind in chosen.values() if kind is not None}
     if len(kinds) > 1:
         told = ", ".join(f"{stream} by {kind}" for stream, kind in chosen.items())
-        raise InvalidInput(f"{name}: a range is of times or of keys; name streams of one kind: {told}")
+        raise InvalidInput(
+            f"{name}: a range is of times, of keys or of numbers; name streams of one kind: {told}"
+        )
     return kinds.pop()

@@ -10,6 +10,7 @@ from etl_core.rules.intervals import parse_interval
 _WALL_TIME = re.compile(r"\d{1,2}:\d{2}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
 
 
 def time_range(start: str, end: str, now: datetime, zone: tzinfo | None = None) -> tuple[str, str]:
@@ -38,6 +39,18 @@ def key_range(start: str, end: str) -> tuple[str, str]:
     if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and float(first) >= float(last):
         raise ValueError(f"the range ends before it begins: {first} to {last}")
     return first, last
+
+
+def number_range(start: str, end: str) -> tuple[str, str]:
+    """Both ends as whole numbers.
+
+    Raises:
+        ValueError: an end is none, or the range is turned round.
+    """
+    for given in (start, end):
+        if not _WHOLE.fullmatch(given.strip()):
+            raise ValueError(f"{given!r} is no whole number, and that is what a range is of here")
+    return key_range(start, end)
 
 
 def past_moment(text: str, now: datetime, zone: tzinfo | None = None) -> datetime:

@@ -116,6 +116,9 @@ def _of_schedule(job: JobRow | JobDetails, now: datetime) -> Why | None:
     when = until_text(job.due_at, now)
     if job.status == "FAILED" and job.error_kind != "permanent":
         return Why(WhyKind.NOT_DUE, f"retry in {when}", job.due_at, f"retry {when}")
+    if job.status == "FAILED":
+        told = f"due in {when}; no retry before: it would fail in the same way (permanent)"
+        return Why(WhyKind.NOT_DUE, told, job.due_at, f"due {when}")
     return Why(WhyKind.NOT_DUE, f"due in {when}", job.due_at, f"due {when}")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
+
+from etl_core.errors import Unreachable
 
 if TYPE_CHECKING:
     from etl_core.settings import Settings
@@ -23,7 +25,8 @@ async def database_location(settings: Settings, *, prepare: bool = True) -> Asyn
         Unreachable: the embedded server is not installed or does not start; says what to do.
     """
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        with named_as_set(settings):
+            yield settings.database_url.get_secret_value()
         return
     from etl_core.store.embedded.server import default_folder, start
 
@@ -35,6 +38,20 @@ async def database_location(settings: Settings, *, prepare: bool = True) -> Asyn
         yield url
     finally:
         await asyncio.shield(asyncio.to_thread(server.close))
+
+
+@contextmanager
+def named_as_set(settings: Settings) -> Iterator[None]:
+    """What cannot be reached is mended where its address stands: in the context, not in the environment."""
+    try:
+        yield
+    except Unreachable as error:
+        if settings.context is None:
+            raise
+        from etl_core.settings import config_path
+
+        place = f"database_url of [contexts.{settings.context}] in {config_path() or 'the settings file'}"
+        raise Unreachable(str(error).replace("ETL_DATABASE_URL", place)) from error.__cause__
 
 
 async def _migrate_when_empty(url: str) -> None:

@@ -179,10 +179,16 @@ class DashboardApp(SteadyApp, CommandApp):
     def on_resize(self, event: Resize) -> None:
         self.forget_screen()
         # Not `self.size`: that is still the one before.
-        self.set_class(event.size.height < ENOUGH_LINES, "-low")
-        self.set_class(event.size.width < NARROW_CELLS, "-narrow")
-        self.set_class(event.size.width >= WIDE_CELLS, "-wide")
-        self.set_class(event.size.width >= WIDER_CELLS, "-wider")
+        width, height = event.size
+        hold = {
+            "-low": height < ENOUGH_LINES,
+            "-narrow": width < NARROW_CELLS,
+            "-wide": width >= WIDE_CELLS,
+            "-wider": width >= WIDER_CELLS,
+        }
+        now = (self.classes - hold.keys()) | {name for name, holds in hold.items() if holds}
+        if now != self.classes:  # at once: each change styles every widget anew
+            self.set_classes(now)
 
     def _paint(self) -> None:
         if self._batch_count:

@@ -16,8 +16,9 @@ from pathlib import Path
 from etl_core.store import embedded
 from etl_core.store.database import connect
 from etl_core.store.migrations import migrate
+from tests.etl_tui.inspected import KIND, add_job, give_past
 from tests.etl_tui.showroom import furnish
-from tests.etl_tui.snapshots.staged import COLOURS, settled, staged
+from tests.etl_tui.snapshots.staged import COLOURS, quiet, staged
 from tests.support.places import place
 
 SIZE = (110, 30)
@@ -26,9 +27,17 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "settings": ("j", "s"),
     "help": ("escape", "question_mark"),
     "job": ("escape", "f", "g", "enter"),
-    "cards": ("escape", "v"),
+    "job-checkpoint": ("2", "plus"),
+    "job-runs": ("3",),
+    "job-log": ("4",),
+    "job-rejects": ("5",),
+    "job-audit": ("6",),
+    "run": ("3", "enter"),
+    "cards": ("escape", "escape", "v"),
     "queues": ("v", "2"),
     "workers": ("3",),
+    "schedule": ("4",),
+    "activity": ("5",),
 }
 """A picture, and the keys that lead to it from the one before."""
 
@@ -40,12 +49,13 @@ async def take_pictures(database_url: str, folder: Path) -> None:
     try:
         await migrate(conn)
         await furnish(conn, now)
+        await give_past(conn, await add_job(conn, "orders", now), KIND, now)
     finally:
         await conn.close()
     async with staged(database_url, SIZE, COLOURS, now=now) as pilot:
         for name, keys in SCREENS.items():
             await pilot.press(*keys)
-            await settled(pilot)
+            await quiet(pilot)
             # Rich names its styles by chance, and asks another host for a font.
             svg = re.sub(r"terminal-\d+-", f"{name}-", pilot.app.export_screenshot(title=f"etl-tui · {name}"))
             svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)

@@ -67,7 +67,7 @@ async def test_what_stays_is_still_built(db: Connection) -> None:
     assert [row.is_last_good for row in versions.values()] == [False, False, True, False]
     assert [row.is_run_start for row in versions.values()] == [False, False, False, True]
 
-    with pytest.raises(NotFound, match="version 5 is past retention"):
+    with pytest.raises(NotFound, match="version 5 is past retention, or was removed"):
         await checkpoints.read_version(db, job_id, 5)
     with pytest.raises(NotFound, match="version 4 is past retention"):
         await checkpoints.diff_versions(db, job_id, 4, 8)

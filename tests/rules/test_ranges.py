@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_core.rules.ranges import key_range, past_moment, time_range
+from etl_core.rules.ranges import key_range, number_range, past_moment, time_range
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=2))
@@ -53,3 +53,10 @@ def test_keys() -> None:
     for start, end in (("12", "5"), ("", "5")):
         with pytest.raises(ValueError, match="range"):
             key_range(start, end)
+
+
+def test_numbers() -> None:
+    assert number_range(" 5 ", "12") == ("5", "12")
+    for start, end in (("abc", "12"), ("1", "2.5"), ("12", "5"), ("", "5")):
+        with pytest.raises(ValueError, match="range"):
+            number_range(start, end)

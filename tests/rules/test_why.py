@@ -85,7 +85,11 @@ LIMITED = {"obstacle_kind": "limited", "obstacle": "GitHub limit", "obstacle_unt
         (job_row(not_before=ago(minutes=1)), "not_due", "due in 2m"),
         (job_row(**PAUSED), "not_due", "due in 2m"),
         (failed_row(), "not_due", "retry in 18m"),
-        (failed_row(error_kind="permanent"), "not_due", "due in 18m"),
+        (
+            failed_row(error_kind="permanent"),
+            "not_due",
+            "due in 18m; no retry before: it would fail in the same way (permanent)",
+        ),
         (due_row(**PAUSED), "paused", "paused by ana: migration"),
         (due_row(**BLACKOUT), "blackout", "blackout until 15:00"),
         (due_row(**(BLACKOUT | {"obstacle_until": ago(seconds=1)})), "due", "due, about to start"),

@@ -132,11 +132,13 @@ async def test_what_cannot_be_backfilled_is_refused_with_why(db: Connection) -> 
     with pytest.raises(Conflict, match="connector git goes by no time and no key"):
         await ask(db, git, 1, 2)
     orders = await make_job(db, config={"streams": 2})
-    assert await backfill_ranges(db, orders) == {"records": "key", "records_2": "key"}
+    assert await backfill_ranges(db, orders) == {"records": "number", "records_2": "number"}
     with pytest.raises(InvalidInput, match="stream 'nothing' cannot be backfilled; records, records_2 can"):
         await ask(db, orders, 1, 2, streams=["nothing"])
     with pytest.raises(InvalidInput, match="the range ends before it begins: 9 to 2"):
         await ask(db, orders, 9, 2)
+    with pytest.raises(InvalidInput, match="'abc' is no whole number"):
+        await ask(db, orders, "abc", 9)
     assert await claim_run(db, 1) is None
     assert await db.fetchval("SELECT count(*) FROM job_events") == 0
 

@@ -181,8 +181,10 @@ async def _no_version(conn: Connection, job_id: int, version: int) -> NotFound:
     if span["newest"] is None:
         return NotFound(f"no version {version}: this checkpoint has no history yet")
     if 0 < version <= span["newest"]:
+        # What retention keeps has gaps, too; what is missing there may as well have been deleted by SQL.
+        gap = ", or was removed by hand" if version >= span["oldest"] else ""
         return NotFound(
-            f"version {version} is past retention; `etl-tui checkpoint history` shows what is kept "
+            f"version {version} is past retention{gap}; `etl-tui checkpoint history` shows what is kept "
             f"(v{span['oldest']} to v{span['newest']})"
         )
     return NotFound(f"no version {version}; the newest is v{span['newest']}, the oldest v{span['oldest']}")

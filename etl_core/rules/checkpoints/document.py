@@ -75,6 +75,11 @@ class Document:
     def is_empty(self) -> bool:
         return not self.streams and self.other is None
 
+    @property
+    def has_resume(self) -> bool:
+        """Whether any partition was left in mid-walk."""
+        return any(value.resume is not None for _, value in self.items())
+
     def __len__(self) -> int:
         """How many partitions."""
         return sum(map(len, self.streams.values()))

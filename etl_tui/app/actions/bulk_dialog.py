@@ -88,7 +88,7 @@ class BulkDialog(Dialog[BulkRun]):
             yield self._head
             yield self._effect
             yield self._list
-            if self._name_to_type:
+            if self._name_to_type and self._able:
                 with Horizontal(id="asked"):
                     yield Static(
                         f"This is production; to go on write {clean(self._name_to_type)}: ",
@@ -110,6 +110,7 @@ class BulkDialog(Dialog[BulkRun]):
         )
         barred = [self._line(Tone.OFF, job, refusal) for job, refusal in self._refusals]
         self._list.show_choices([*barred, *(self._line(Tone.READY, job, "") for job in self._able)])
+        self._effect.display = count > 0
         self._undo.display = False
         self._yes.disabled = not count or bool(self._name_to_type)
         self._say_keys()

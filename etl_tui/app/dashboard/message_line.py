@@ -64,6 +64,12 @@ class MessageLine(StyledLine):
         """An action was not done, and why."""
         self._say(Tone.FAILED, text)
 
+    def end(self) -> None:
+        """What was told is of something else than what is shown now."""
+        if self._has_message:
+            self._end_message()
+            self.tick()
+
     def tick(self) -> None:
         """Follows the clock while it speaks of the job."""
         if self._has_message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from etl_tui.app.dialogs.dialog import Dialog
+from etl_tui.app.look.cells import wrap
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.text_view import TextView
 from etl_tui.app.look.theme import Look
@@ -31,11 +33,8 @@ class HelpDialog(Dialog[None]):
     ) -> None:
         super().__init__(look)
         self._place = place
-        self._lines = [
-            [Piece(f"{key:<{KEY_CELLS}} ", look.title), Piece(word, look.text)] for key, word in keys
-        ]
-        if legend:
-            self._lines += [[], *map(list, legend)]
+        self._keys = keys
+        self._legend = legend
 
     def compose(self) -> ComposeResult:
         frame = Vertical(classes="frame tall")
@@ -46,6 +45,20 @@ class HelpDialog(Dialog[None]):
             yield TextView(self.look)
 
     def on_mount(self) -> None:
-        view = self.query_one(TextView)
-        view.show_lines(self._lines)
-        view.focus()
+        self.query_one(TextView).focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        """A sentence goes on below where the line is short."""
+        view, look = self.query_one(TextView), self.look
+        room = max(20, view.scrollable_content_region.width - KEY_CELLS - 1)
+        lines = [
+            [Piece(f"{key if first else '':<{KEY_CELLS}} ", look.title), Piece(part, look.text)]
+            for key, sentence in self._keys
+            for first, part in zip(chain([True], repeat(False)), wrap(sentence, room), strict=False)
+        ]
+        if self._legend:
+            lines += [[], *map(list, self._legend)]
+        view.show_lines(lines, keep_place=True)

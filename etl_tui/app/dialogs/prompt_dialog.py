@@ -45,7 +45,7 @@ class PromptDialog(Dialog[T], Generic[T]):
         self._hint = hint
         self._read = read
         self._meaning = meaning
-        self._input = Input(begun, compact=True, max_length=LONGEST_TEXT, placeholder=hint, id="answer")
+        self._input = Input(begun, compact=True, max_length=LONGEST_TEXT, id="answer")
         self._input.cursor_blink = False
         self.typed_into = self._input
         self._sentence = Static("", id="sentence", markup=False)

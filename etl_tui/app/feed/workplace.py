@@ -15,7 +15,7 @@ from etl_core.control.access import Standing, read_refusal, read_standing
 from etl_core.control.audit import Actor
 from etl_core.errors import EtlError
 from etl_core.store.database import connect
-from etl_core.store.location import database_location
+from etl_core.store.location import database_location, named_as_set
 from etl_core.store.migrations import check_schema
 from etl_tui.app.feed.source import DatabaseSource
 
@@ -126,7 +126,8 @@ async def _workplace(settings: Settings) -> AsyncIterator[Workplace]:
     async with database_location(settings) as url:
 
         async def open_connection() -> asyncpg.Connection:
-            conn = await connect(url, application_name=APPLICATION_NAME, read_only=settings.read_only)
+            with named_as_set(settings):
+                conn = await connect(url, application_name=APPLICATION_NAME, read_only=settings.read_only)
             try:
                 await check_schema(conn)
             except BaseException:

@@ -17,11 +17,10 @@ from etl_core.rules.others_waiting import others_text
 from etl_tui.app.commands.host import sentence_keys
 from etl_tui.app.dashboard.columns import full_name
 from etl_tui.app.feed.clock import DatabaseClock
-from etl_tui.app.look.cells import clean, cut, width_of
+from etl_tui.app.job.trail import trail
+from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
-
-LEAST_NAME = 16
 
 
 class JobHead(Vertical):
@@ -60,9 +59,7 @@ class JobHead(Vertical):
         """Follows the clock."""
         if self._job is None or not self.size.width:
             return
-        marks = [Piece(*piece) for piece in self._look.mark_pieces]
-        room = self.size.width - sum(width_of(piece.text) for piece in marks)
-        self._title_line.show(self._title_of(self._job, room), marks)
+        self._title_line.show(self._title_of(self._job, self.size.width))
         if self._trouble:
             style = self._look.tone(Tone.FAILED)
             self._sentence.show([Piece(f" {Tone.FAILED.glyph} not up to date: {self._trouble}", style)])
@@ -72,22 +69,16 @@ class JobHead(Vertical):
         told = [sentence, others_text(self._job, self._others)]
         self._sentence.show([Piece(f" {clean(' · '.join(filter(None, told)))}", self._look.text)])
 
-    def _title_of(self, job: JobRow, room: int) -> list[Piece]:
+    def _title_of(self, job: JobRow, width: int) -> list[Piece]:
         look, now = self._look, self._clock.now()
         tone = tone_of(job)
         every, retry = (
             short_interval(job.schedule_interval_minutes),
             short_interval(job.retry_interval_minutes),
         )
-        state = Piece(f"   {tone.glyph} {status_word(job)}", look.tone(tone))
         ends = [
+            Piece(f"   {tone.glyph} {status_word(job)}", look.tone(tone)),
             Piece(f"   every {every}, retry {retry}", look.dim),
             Piece(f"   last success {ago_text(job.last_success_at, now)}", look.dim),
         ]
-        name = full_name(job)
-        room -= 3 + width_of(state.text)
-        wanted = min(width_of(name), max(LEAST_NAME, room // 2))
-        while ends and sum(width_of(end.text) for end in ends) > room - wanted:
-            ends.pop()
-        name = cut(name, room - sum(width_of(end.text) for end in ends))
-        return [Piece(" ‹ ", look.dim), Piece(name, look.title), state, *ends]
+        return trail(look, full_name(job), ends=ends, width=width)

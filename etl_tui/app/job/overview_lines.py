@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from textwrap import wrap
+
+from rich.style import Style
 
 from etl_core.models.job import JobDetails, JobRow
 from etl_core.models.run import RunState
@@ -21,7 +22,7 @@ from etl_tui.app.job.desk import Desk
 from etl_tui.app.job.fields import field_lines
 from etl_tui.app.job.runs.run_list import RUN_TONES
 from etl_tui.app.job.runs.run_words import took_text
-from etl_tui.app.look.cells import clean
+from etl_tui.app.look.cells import clean, width_of, wrap
 from etl_tui.app.look.sparkline import sparkline
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
@@ -37,9 +38,9 @@ def overview_lines(
     """Sections, each with its label at the left."""
     look, now, row = desk.look, desk.clock.now(), desk.job
     sections = [
-        _status(look, row, now),
-        [[Piece(_why(desk, row, off_since, now), look.text)]],
-        [[Piece(_next(row, now), look.text)]],
+        _status(look, row, now, width),
+        _wrapped(look, _why(desk, row, off_since, now), width),
+        _wrapped(look, _next(row, now), width),
         *_history(look, statistics, width),
         _error(look, row, width),
         _actions(look, row, now),
@@ -59,7 +60,11 @@ def _labelled(
             yield [Piece(f" {shown:<{LABEL_CELLS}}", look.dim), *cleaned]
 
 
-def _status(look: Look, job: JobRow, now: datetime) -> list[list[Piece]]:
+def _wrapped(look: Look, text: str, width: int) -> list[list[Piece]]:
+    return [[Piece(part, look.text)] for part in wrap(clean(text), max(20, width - LABEL_CELLS - 2))]
+
+
+def _status(look: Look, job: JobRow, now: datetime, width: int) -> list[list[Piece]]:
     tone = tone_of(job)
     since = job.last_run_finished_at if job.status != "RUNNING" else job.run_started_at
     since = since if job.active or job.status == "RUNNING" else None
@@ -68,8 +73,13 @@ def _status(look: Look, job: JobRow, now: datetime) -> list[list[Piece]]:
         failures_text(job) if job.status == "FAILED" else "",
         f"last success {ago_text(job.last_success_at, now)}" if job.last_success_at else "never succeeded",
     ]
-    text = " · ".join(filter(None, told))
-    return [[Piece(f"{tone.glyph} {status_word(job)}", look.tone(tone)), Piece(f"  {text}", look.text)]]
+    state = Piece(f"{tone.glyph} {status_word(job)}", look.tone(tone))
+    first, *more = _wrapped(look, " · ".join(filter(None, told)), width - width_of(state.text) - 2)
+    inset = Piece(" " * width_of(state.text), look.text)
+    return [
+        [lead, Piece("  ", look.text), *line]
+        for lead, line in zip([state, *[inset] * len(more)], [first, *more], strict=True)
+    ]
 
 
 def _why(desk: Desk, job: JobRow, off_since: datetime | None, now: datetime) -> str:
@@ -116,8 +126,9 @@ def _bars(
     look: Look, figures: Sequence[float | None], usual: Band | None, told: Callable[[float], str]
 ) -> list[Piece]:
     """The figures as bars, those outside of the usual band in another colour; the newest in words."""
+    unusual = look.tone(Tone.WAITING) + Style(underline=look.is_ansi or None)  # seen without colours, too
     bars = [
-        Piece(bar, look.tone(Tone.RUNNING if _is_usual(usual, figure) else Tone.WAITING))
+        Piece(bar, look.tone(Tone.RUNNING) if _is_usual(usual, figure) else unusual)
         for bar, figure in zip(sparkline(figures), figures, strict=True)
     ]
     known = [figure for figure in figures if figure is not None]

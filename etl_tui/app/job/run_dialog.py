@@ -97,7 +97,8 @@ class RunDialog(Dialog[RunRow | None]):
             named = [f"{'others' if stream == '*' else stream} by {kind}" for stream, kind in found.items()]
             self._ranges = ", ".join(named)
         except EtlError as refusal:
-            self._ranges = str(refusal)
+            told = str(refusal)
+            self._ranges = told[:1].upper() + told[1:]
         self._follow_mode()
 
     @on(ChoiceLine.Changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -82,7 +82,7 @@ class TabbedScreen(CommandScreen):
         self.show_job(self.desk.job)
         self.set_interval(TICK_SECONDS, self._tick)
         self.run_worker(self._watch.follow(), group="watch", exclusive=True)
-        self.watch(self.app, "app_focus", self._watch_app_focus, init=False)
+        self.watch(self.app, "app_focus", self._watch_looks, init=False)
 
     # What JobWatch shows
 
@@ -110,12 +110,20 @@ class TabbedScreen(CommandScreen):
             self._message.tick()
             self.tab.tick()
 
-    def _watch_app_focus(self, focused: bool) -> None:
-        self._paused = not focused
-        if focused:
-            self._watch.resume()
-        else:
-            self._watch.pause()
+    @on(events.ScreenResume)
+    @on(events.ScreenSuspend)
+    def _watch_looks(self) -> None:
+        """Somebody looks while the terminal has the focus and nothing but a dialog stands before it."""
+        stack = self.app.screen_stack
+        before = stack[stack.index(self) + 1 :] if self in stack else []
+        paused = not self.app.app_focus or not all(screen.is_modal for screen in before)
+        if paused != self._paused:
+            self._paused = paused
+            if paused:
+                self._watch.pause()
+            else:
+                self._watch.resume()
+                self._tick()
 
     # Tabs
 
@@ -128,6 +136,8 @@ class TabbedScreen(CommandScreen):
         """Opens a tab; it is made when it is opened for the first time."""
         for tab in self._tabs.values():
             tab.display = False
+        if index != self._open:
+            self._message.end()
         self._open = index
         self._bar.show_open(index)
         if index in self._tabs:

@@ -25,7 +25,7 @@ def cut(text: str, width: int) -> str:
         return text
     if width <= 1:
         return ELLIPSIS[:width]
-    return chop_cells(text, width - 1)[0].rstrip() + ELLIPSIS
+    return chop_cells(text, width - 1)[0].rstrip(f" {ELLIPSIS}") + ELLIPSIS
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

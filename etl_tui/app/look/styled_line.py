@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from etl_tui.app.look.cells import cut, width_of
+from etl_tui.app.look.cells import ELLIPSIS, cut, width_of
 from etl_tui.app.look.theme import Look
 
 
@@ -24,12 +24,14 @@ def line_strip(look: Look, left: Sequence[Piece], right: Sequence[Piece] = (), *
     """A line of exactly `width` cells: pieces from the left, pieces to the right end; the left gives way."""
     show = look.glyphs.show
     ends = [Segment(show(text), style) for text, style in right]
-    room = width - sum(width_of(segment.text) for segment in ends)
+    room, end = width - sum(width_of(segment.text) for segment in ends), show(ELLIPSIS)
     if room < 0:
         ends, room = [], width
-    segments = []
+    segments: list[Segment] = []
     for text, style in left:
         shown = show(cut(text, room))
+        if shown == end and segments and segments[-1].text.endswith(end):  # told once
+            shown = " " * room
         room -= width_of(shown)
         segments.append(Segment(shown, style))
         if room <= 0:

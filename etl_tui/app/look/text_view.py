@@ -11,13 +11,13 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etl_tui.app.look.cells import width_of
+from etl_tui.app.look.cells import ELLIPSIS, width_of
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
 
 class TextView(ScrollView, can_focus=True):
-    """Draws the lines in sight. Texts must be clean."""
+    """Draws the lines in sight; what goes on at their right is told by an ellipsis. Texts must be clean."""
 
     DEFAULT_CSS = "TextView { height: 1fr; scrollbar-size: 1 1; }"
     ALLOW_SELECT = False
@@ -53,4 +53,11 @@ class TextView(ScrollView, can_focus=True):
         index, width = top + y, self.size.width
         if index >= len(self._lines):
             return Strip.blank(width, self._look.text)
-        return self._lines[index].crop_extend(x, x + width, self._look.text)
+        line = self._lines[index]
+        if width < 2 or line.cell_length <= x + width:
+            return line.crop_extend(x, x + width, self._look.text)
+        shown = line.crop(x, x + width - 1)
+        # Half of a wide character is left out, as terminals do.
+        gap = " " * (width - 1 - shown.cell_length)
+        style = next((part.style for part in reversed(list(shown)) if part.style), self._look.text)
+        return Strip([*shown, Segment(f"{gap}{self._look.glyphs.show(ELLIPSIS)}", style)], width)

@@ -113,6 +113,10 @@ class ScheduleView(View):
         )
         return [Vertical(self._strip, self._hours, id="density"), ListPane(self.look, self._lines)]
 
+    def on_resize(self) -> None:
+        if self._schedule is not None:
+            self.wake()
+
     async def read(self) -> None:
         cells = max(10, self.size.width - 2)
         found = await self.source.ask(

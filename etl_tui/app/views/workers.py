@@ -99,11 +99,11 @@ def _held_what(held: HeldRun, _: datetime) -> str:
 
 IN_HAND: tuple[Column[HeldRun], ...] = (
     Column("RUN", 12, lambda held, _: str(held.run_id), lambda held: held.run_id, right=True),
-    Column("JOB", 60, lambda held, _: clean(f"{held.tenant}/{held.job}"),
-           lambda held: (held.tenant, held.job), grows=True),
     Column("SINCE", 6, lambda held, now: span_text(now - held.started_at) if held.started_at else NOTHING,
            lambda held: held.started_at, right=True),
     Column("HAS", 24, _held_what, lambda held: held.batches),
+    Column("JOB", 60, lambda held, _: clean(f"{held.tenant}/{held.job}"),
+           lambda held: (held.tenant, held.job), grows=True),
 )  # fmt: skip
 
 

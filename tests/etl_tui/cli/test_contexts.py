@@ -29,6 +29,9 @@ tenant = "globex"
 database_url = "{NOWHERE}"
 production = true
 
+[contexts.lost]
+database_url = "postgresql://etl@nowhere.invalid/etl"
+
 [contexts.here]
 database_url = "env:HERE_URL"
 tenant = "acme"
@@ -79,7 +82,7 @@ def test_which_context_is_chosen(
 def test_an_unknown_name_and_a_lost_reference_are_told(
     settings_file: Path, cli_anywhere: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cli_anywhere("jobs", "list", "--context", "pord").refused(2, "'pord'", "down, here, look")
+    cli_anywhere("jobs", "list", "--context", "pord").refused(2, "'pord'", "down, lost, here, look")
     monkeypatch.delenv("HERE_URL")
     cli_anywhere("--context", "here", "jobs", "list").refused(2, "context here", "env:HERE_URL", "not set")
     with pytest.raises(InvalidInput, match="colour"):
@@ -94,6 +97,7 @@ def test_every_command_works_in_a_context_and_the_list_shows_no_password(
     listed = cli_anywhere("jobs", "list", "--context", "here", "--json").document
     assert {job["tenant"] for job in listed} == {"acme"}
     cli_anywhere("jobs", "list").refused(5, "127.0.0.1:1")
+    cli_anywhere("jobs", "list", "--context", "lost").refused(5, f"[contexts.lost] in {settings_file}")
     shown = cli_anywhere("contexts", "list")
     assert shown.code == 0
     assert "hunter22" not in shown.out

@@ -21,5 +21,8 @@ async def freeze(conn: Connection, now: datetime) -> None:
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = frozen, pg_catalog, public',"
         " current_database()); END $$"
     )
+    async with conn.transaction():
+        await conn.execute("SET LOCAL session_replication_role = replica")  # else a trigger sets it
+        await conn.execute("UPDATE etl_jobs SET last_updated_at = $1", now)
     for table in ("workers", "schedulers"):
         await conn.execute(f"UPDATE {table} SET heartbeat_at = $1", now - timedelta(seconds=3))

@@ -141,7 +141,7 @@ class SyntheticConnector:
 
     def backfill_ranges(self) -> Mapping[str, RangeKind]:
         """By a record's number."""
-        return dict.fromkeys(self._stream_names(), "key")
+        return dict.fromkeys(self._stream_names(), "number")
 
     def _range(self, context: ExtractContext) -> tuple[int, int]:
         """The first number to read, and the first that is too high.

@@ -39,6 +39,8 @@ PLAN_AFTER = 0.25
 """Seconds without a key before what is typed is planned."""
 MOST_DIFF_LINES = 200
 _LABEL_CELLS = 8
+_AROUND = 12
+"""Lines of the dialog and of what is seen around it."""
 
 
 class PlanDialog(Dialog[RepairDone | None]):
@@ -49,7 +51,7 @@ class PlanDialog(Dialog[RepairDone | None]):
     PlanDialog .row { height: 1; }
     PlanDialog .label { width: 8; }
     PlanDialog Input { width: 1fr; background: $field; color: $foreground; }
-    PlanDialog #plan { height: auto; max-height: 12; min-height: 3; margin: 1 0; overflow-x: hidden; }
+    PlanDialog #plan { height: auto; min-height: 3; margin: 1 0; overflow-x: hidden; }
     """
 
     def __init__(
@@ -209,7 +211,7 @@ class PlanDialog(Dialog[RepairDone | None]):
 
     def _tell(self, lines: Sequence[Sequence[Piece]]) -> None:
         view = self.query_one("#plan", TextView)
-        view.styles.height = min(12, max(3, len(lines)))
+        view.styles.height = min(max(12, self.app.size.height - _AROUND), max(3, len(lines)))
         view.show_lines(lines)
 
     # Doing it

@@ -338,6 +338,18 @@ class CheckpointTab(JobTab):
 
     # Repairs
 
+    def why_not(self, command: str) -> str | None:
+        current = self.checkpoint
+        if current is None or current.is_moving or self.desk.job.status == "RUNNING":
+            return None
+        if command == "drop-resume" and not current.document.has_resume:
+            return "nothing was left in the middle: there is no resume part"
+        if command in ("rewind", "undo-repair", "diff") and not self.versions.items:
+            return "there is no version yet"
+        if command == "clear-checkpoint" and current.document.is_empty and current.raw is None:
+            return "there is nothing to clear"
+        return None
+
     def action_drop_resume(self) -> None:
         self._repairing.drop_resume()
 

@@ -51,7 +51,7 @@ class RejectList(LineList[RejectRow]):
         times = f" x {item.count:,}" if item.count > 1 else ""
         return [
             Piece(f" {fit(when, _WHEN)}  ", look.dim),
-            Piece(fit(clean(item.stream), _STREAM) + "  ", look.title),
+            Piece(fit(clean(item.stream), max(_STREAM, width // 6)) + "  ", look.title),
             Piece(clean(item.reason), look.text if item.is_record else look.tone(Tone.OFF)),
             Piece(f"{times}  {size_text(item.bytes)}", look.dim),
         ]

@@ -10,7 +10,7 @@ from etl_core.rules.job_tone import Tone
 from etl_core.rules.run_differences import checkpoint_text
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.job.runs.run_words import by_text, run_result, took_text
-from etl_tui.app.look.cells import clean, fit
+from etl_tui.app.look.cells import clean, fit, width_of
 from etl_tui.app.look.line_list import LineList
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
@@ -30,8 +30,8 @@ _WIDE, _NARROW = 110, 70
 
 def titles(width: int) -> str:
     """The heading of the columns."""
-    by = f"  {'BY':<{_BY}}" if width >= _WIDE else ""
-    point = f"{'CHECKPOINT':>{_POINT}} " if width >= _NARROW else ""
+    by = f"  {'BY':<{_BY}}  {'CHECKPOINT':<{_POINT}}" if width >= _WIDE else ""
+    point = f"{'CHECKPOINT':>{_POINT}} " if _NARROW <= width < _WIDE else ""
     left = f"   {'RUN':<{_RUN}} {'QUEUED':<{_WHEN}} {'TOOK':>{_TOOK}}{by}  RESULT"
     return fit(left, max(0, width - len(point))) + point
 
@@ -57,13 +57,15 @@ class RunList(LineList[RunListRow]):
     def pieces(self, item: RunListRow, width: int) -> Sequence[Piece]:
         look, tone = self.look, RUN_TONES[item.state]
         mark = MARKED if item.id == self.marked else " "
-        by = f"  {fit(clean(by_text(item)), _BY)}" if width >= _WIDE else ""
+        point = checkpoint_text(item)
+        # Where lines are long what differs stands beside the rest, not at the other end.
+        by = f"  {fit(clean(by_text(item)), _BY)}  {fit(point, _POINT)}" if width >= _WIDE else ""
         when = clock_text(item.queued_at, self._clock.now())
-        point = f"{fit(checkpoint_text(item), _POINT, right=True)} " if width >= _NARROW else ""
+        point = f"{fit(point, _POINT, right=True)} " if _NARROW <= width < _WIDE else ""
         head = (
             f"{fit(str(item.id), _RUN)} {fit(when, _WHEN)} {fit(took_text(item.seconds), _TOOK, right=True)}"
         )
-        room = width - 3 - len(head) - len(by) - 2 - len(point)
+        room = width - 3 - width_of(f"{head}{by}{point}") - 2
         style = look.tone(tone) if item.state is RunState.FAILED else look.text
         return [
             Piece(mark, look.title),

@@ -26,7 +26,8 @@ from etl_tui.app.job.runs.run_words import by_text, took_text
 from etl_tui.app.job.runs.stages_tab import StagesTab
 from etl_tui.app.job.tab import JobTab
 from etl_tui.app.job.tabbed import TabbedScreen
-from etl_tui.app.look.cells import clean, cut, width_of
+from etl_tui.app.job.trail import trail
+from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
 
@@ -83,6 +84,9 @@ class RunScreen(TabbedScreen):
             run_latest(self, self._read, "head")
         self._draw()
 
+    def on_resize(self) -> None:
+        self.call_later(self._draw)  # not now: the size may still be the one before
+
     def head_trouble(self, error: str) -> None:
         self._trouble = clean(error)
         self._draw()
@@ -98,11 +102,11 @@ class RunScreen(TabbedScreen):
             self._draw()
 
     def _draw(self) -> None:
-        look, name = self.desk.look, f"{full_name(self.desk.job)} · run {self._run_id}"
-        marks = [Piece(*piece) for piece in look.mark_pieces]
+        look, width = self.desk.look, self.size.width
         if self._trouble:
             told = f" {Tone.FAILED.glyph} not up to date: {self._trouble}"
-            self._line.show([Piece(told, look.tone(Tone.FAILED))], marks)
+            marks = [Piece(*piece) for piece in look.mark_pieces]
+            self._line.show([*marks, Piece(told, look.tone(Tone.FAILED))])
             return
         ends = []
         if run := self._run:
@@ -110,8 +114,5 @@ class RunScreen(TabbedScreen):
             ends = [Piece(f"   {tone.glyph} {run.state}", look.tone(tone))]
             told = f"{by_text(run)}   {clock_text(run.queued_at, now)}  {took_text(run.seconds)}"
             ends.append(Piece(f"   {clean(told)}", look.dim))
-        room = self.size.width - 3 - sum(width_of(piece.text) for piece in marks)
-        while len(ends) > 1 and sum(width_of(end.text) for end in ends) > room - min(30, width_of(name)):
-            ends.pop()
-        name = cut(name, max(8, room - sum(width_of(end.text) for end in ends)))
-        self._line.show([Piece(" ‹ ", look.dim), Piece(name, look.title), *ends], marks)
+        name, below = full_name(self.desk.job), f"run {self._run_id}"
+        self._line.show(trail(look, name, below, ends=ends, width=width))

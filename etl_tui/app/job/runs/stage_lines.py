@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from textwrap import wrap
+from operator import itemgetter
 
 from etl_core.models.run import BatchRow, Hand, RunDetails, StageSpan
 from etl_core.rules.clock_text import clock_text, wait_text
@@ -16,7 +16,7 @@ from etl_tui.app.job.checkpoint.value_words import size_text
 from etl_tui.app.job.runs.gantt import gantt_lines
 from etl_tui.app.job.runs.run_list import RUN_TONES
 from etl_tui.app.job.runs.run_words import by_text, took_text
-from etl_tui.app.look.cells import clean, fit
+from etl_tui.app.look.cells import clean, fit, wrap
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
 
@@ -69,7 +69,7 @@ def _facts(look: Look, run: RunDetails, now: datetime, width: int) -> Lines:
         ("", remedy(run.error_kind)),
     ]
     lines = []
-    for label, text in told:
+    for label, text in filter(itemgetter(1), told):
         style = (
             look.tone(Tone.FAILED) if label == "ERROR" else look.tone(tone) if label == "STATE" else look.text
         )
@@ -122,7 +122,7 @@ def _batch(look: Look, batch: BatchRow) -> list[Piece]:
         Piece(
             f"{batch.rows:>8,} rows{size_text(batch.bytes):>9}{took_text(batch.age_seconds):>7}", look.text
         ),
-        Piece(clean(f"  {batch.lane}{worker}{tries}{error}"), look.dim),
+        Piece(f"  {clean(f'{batch.lane}{worker}{tries}{error}')}", look.dim),
     ]
 
 

@@ -48,6 +48,7 @@ class RunsTab(PromptedTab):
         self._list = RunList(desk.look, desk.clock)
         self._comparison = TextView(desk.look, "comparison")
         self._runs: list[RunListRow] = []
+        self._found: RunComparison | None = None
 
     def compose(self) -> ComposeResult:
         yield self._heading
@@ -57,6 +58,8 @@ class RunsTab(PromptedTab):
 
     def on_resize(self, event: Resize) -> None:
         self._heading.show([Piece(titles(event.size.width - 1), self.desk.look.dim)])
+        if self._found is not None:
+            self._draw_comparison(self._found, event.size.width)
 
     def take_focus(self) -> None:
         self._list.focus()
@@ -101,14 +104,19 @@ class RunsTab(PromptedTab):
             run_latest(self, partial(self._show_comparison, marked, run.id), "compare")
 
     async def _show_comparison(self, one: int, other: int) -> None:
+        self._found = None
         if one == other:
             told = "the marked run; move the cursor to another one"
             self._comparison.show_lines([[Piece(f" {told}", self.desk.look.dim)]])
             return
         found: RunComparison | None = await self.desk.ask(lambda conn: compare_runs(conn, one, other))
         if found is not None:
-            lines = comparison_lines(self.desk.look, found, self.desk.clock.now(), self.size.width)
-            self._comparison.show_lines(lines)
+            self._found = found
+            self._draw_comparison(found, self.size.width)
+
+    def _draw_comparison(self, found: RunComparison, width: int) -> None:
+        lines = comparison_lines(self.desk.look, found, self.desk.clock.now(), width)
+        self._comparison.show_lines(lines)
 
     # The filter
 

@@ -37,7 +37,7 @@ async def test_every_documented_field_with_a_name_that_hurts(
         assert "c cancel  not now: it is not running" in text
         assert "\x1b" not in job.everything()
         head = job.line("job-name")
-        assert head.startswith(" ‹ acme/a [red]b[/] ?[2J 日本")
+        assert head.startswith(" jobs › acme/a [red]b[/] ?[2J 日本")
         assert "✖ FAILED   every 6h, retry 15m" in head
         assert "first second" in job.line("job-sentence")
 

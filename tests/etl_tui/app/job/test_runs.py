@@ -6,8 +6,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from textual import events
 from textual.widgets import TextArea
 
+from etl_tui.app.job.runs.run_screen import RunScreen
+from etl_tui.app.job.tabbed import TabbedScreen
+from etl_tui.app.look.styled_line import StyledLine
 from tests.etl_tui.app.conftest import AddJob
 from tests.etl_tui.app.job.conftest import OpenJob
 from tests.support.jobs import make_worker, start_run
@@ -21,6 +25,44 @@ ENDED = (
     " FROM etl_jobs AS j WHERE j.id = $1 RETURNING id"
 )
 HURTS = "bad \x1b[31m[red]日本[/red] " + "x" * 300
+
+
+async def test_the_screen_of_a_job_asks_nothing_that_nobody_sees(
+    open_job: OpenJob, add_job: AddJob, db: asyncpg.Connection
+) -> None:
+    job_id = await add_job("github", schedule_interval_minutes=60, retry_interval_minutes=15)
+    await db.fetchval(ENDED, job_id, "SUCCEEDED", 2, 300, {}, None, None)
+
+    async def change(minutes: int) -> None:
+        await db.execute("UPDATE etl_jobs SET schedule_interval_minutes = $1", minutes)
+
+    def known_to(screen: object) -> int:
+        assert isinstance(screen, TabbedScreen)
+        return screen.desk.job.schedule_interval_minutes
+
+    async with open_job("github", "3") as job:
+        app = job.dashboard.app
+        await job.until(lambda: job.list("runs"))
+        await job.press("C")
+        await job.until(lambda: "nothing" in job.line("message") or "no hold" in job.line("message"))
+        await job.press("4")
+        assert job.line("message") == ""  # it was about another tab
+        await job.press("3", "enter")
+        await job.until(lambda: isinstance(app.screen, RunScreen))
+        assert " jobs › acme/github › run " in app.screen.query_one("#run-name", StyledLine).shown
+        for minutes in (120, 180):  # twice, each seen within a second: once might be too early for it
+            await change(minutes)
+            await job.until(lambda wanted=minutes: known_to(app.screen) == wanted)
+        assert known_to(job.screen) == 60
+        await job.press("escape")
+        await job.until(lambda: known_to(job.screen) == 180)
+        app.post_message(events.AppBlur())
+        await job.until(lambda: not app.app_focus)
+        await change(240)
+        await job.pilot.pause(2.5)
+        assert known_to(job.screen) == 180
+        app.post_message(events.AppFocus())
+        await job.until(lambda: known_to(job.screen) == 240)
 
 
 async def test_runs_are_filtered_compared_and_opened(
