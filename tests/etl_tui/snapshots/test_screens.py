@@ -20,7 +20,7 @@ from tests.etl_tui.snapshots.album import Album, Size
 from tests.etl_tui.snapshots.frozen import freeze
 from tests.etl_tui.snapshots.staged import COLOURS, LIGHT, MONO, NOW, quiet, staged, until_shown
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 50)
 LOOKS: Final[Mapping[str, tuple[Mapping[str, str], Sequence[Size]]]] = {
