@@ -56,4 +56,7 @@ class Album:
         """Writes what is to be renewed."""
         SHEETS.mkdir(exist_ok=True)
         for path, drawings in self._taken.items():
-            write_sheet(path, drawings)
+            try:
+                write_sheet(path, drawings)
+            except AssertionError as refusal:
+                self.differing.append(str(refusal))

@@ -24,9 +24,9 @@ def write_sheet(path: Path, drawings: Mapping[str, Drawing]) -> None:
         AssertionError: its text is not the same in all of them.
     """
     first, *others = drawings.values()
-    assert all(other.texts == first.texts for other in others), (
-        f"{path.stem} says other things without colours"
-    )
+    for look, other in zip(list(drawings)[1:], others, strict=True):
+        told = [line for line in differences(first, other) if "from cell" not in line]
+        assert other.texts == first.texts, "\n".join([f"{path.stem} says other things in {look}:", *told])
     letters = _letters()
     names: dict[tuple[str, ...], str] = {}
     runs = []
