@@ -9,15 +9,14 @@ import pytest
 from tests.simulators.github import GitHubSimulator, World, serve_github
 from tests.simulators.github.world import Thing
 from workers.connectors.github import api, page_size
-from workers.http import Retries, read_ahead
+from workers.http import Retries
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries again at once, and pages come as they are read, so that a run may end behind each."""
+    """What is tried again is tried at once."""
     monkeypatch.setattr(api, "_RETRIES", Retries(attempts=8, first_wait=0.01, longest_wait=0.02))
     monkeypatch.setattr(page_size, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(read_ahead, "PATIENCE", 0.0)
 
 
 @pytest.fixture
