@@ -11,14 +11,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from etl_core.errors import Conflict, InvalidInput
 from etl_core.redact import redact_url
 from etl_core.rules.secrets import Reference, parse_reference
-from etl_core.settings_fields import Secret, read_fields
 
 if TYPE_CHECKING:
     from etl_core.settings import Settings
@@ -28,13 +27,24 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 ContextColour = Literal["red", "yellow", "green", "blue", "magenta", "cyan"]
 
 
-class ContextSettings(msgspec.Struct, frozen=True, kw_only=True):
+def _named_well(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r}: letters, digits, `.`, `_` and `-`, at most 32")
+    return name
+
+
+ContextName = Annotated[str, AfterValidator(_named_well)]
+
+
+class ContextSettings(BaseModel):
     """One `[contexts.NAME]` of the file. Addresses may be references: `env:NAME`, `file:/path`,
     `keyring:SERVICE/NAME`; only those of the context that is used are looked up."""
 
-    database_url: Secret | None = None
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    database_url: SecretStr | None = None
     """None: the embedded server of this user."""
-    amqp_url: Secret | None = None
+    amqp_url: SecretStr | None = None
     tenant: str | None = None
     colour: ContextColour | None = None
     """Of its mark in the header; None: red for production, else none."""
@@ -50,24 +60,6 @@ class ContextSettings(msgspec.Struct, frozen=True, kw_only=True):
             return "embedded"
         text = self.database_url.get_secret_value()
         return text if parse_reference(text) else redact_url(text)
-
-
-def read_contexts(given: Any) -> dict[str, ContextSettings]:
-    """Every `[contexts.NAME]`, as TOML has them.
-
-    Raises:
-        InvalidInput: a name or a field that cannot be; `contexts.NAME.FIELD: what is wrong`.
-    """
-    if not isinstance(given, Mapping):
-        raise InvalidInput("contexts: should be tables, by name")
-    contexts: dict[str, ContextSettings] = {}
-    for name, fields in given.items():
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"contexts: {name!r}: letters, digits, `.`, `_` and `-`, at most 32")
-        if not isinstance(fields, Mapping):
-            raise InvalidInput(f"contexts.{name}: should be a table")
-        contexts[name] = read_fields(ContextSettings, fields, within=f"contexts.{name}.")
-    return contexts
 
 
 def chosen_context(
@@ -104,13 +96,14 @@ def in_context(settings: Settings, name: str) -> Settings:
         InvalidInput: there is none of that name, or an address refers to what is not there.
     """
     context = find_context(settings, name)
-    return msgspec.structs.replace(
-        settings,
-        context=name,
-        database_url=_address(name, "database_url", context.database_url),
-        amqp_url=_address(name, "amqp_url", context.amqp_url),
-        tenant=context.tenant or settings.tenant,
-        read_only=settings.read_only or context.read_only,
+    return settings.model_copy(
+        update={
+            "context": name,
+            "database_url": _address(name, "database_url", context.database_url),
+            "amqp_url": _address(name, "amqp_url", context.amqp_url),
+            "tenant": context.tenant or settings.tenant,
+            "read_only": settings.read_only or context.read_only,
+        }
     )
 
 
@@ -130,13 +123,13 @@ def refuse_read_only(settings: Settings, program: str) -> None:
         raise Conflict(f"{refusal}; {program} cannot run there")
 
 
-def _address(context: str, field: str, given: Secret | None) -> Secret | None:
+def _address(context: str, field: str, given: SecretStr | None) -> SecretStr | None:
     if given is None:
         return None
     reference = parse_reference(given.get_secret_value())
     if reference is None:
         return given
-    return Secret(_look_up(reference, f"context {context}: {field} = {reference.shown}"))
+    return SecretStr(_look_up(reference, f"context {context}: {field} = {reference.shown}"))
 
 
 def _look_up(reference: Reference, place: str) -> str:

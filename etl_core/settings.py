@@ -2,8 +2,7 @@
 
 Precedence: environment (`ETL_*`), then the TOML file (`ETL_CONFIG`, else `etl-tui/config.toml` in the
 user's configuration folder, if it is there), then the defaults below. An unknown field in the file is an
-error that names it. A table (`keys`, `contexts`) is JSON in a variable. A context replaces the addresses
-(etl_core/contexts.py has the precedence).
+error that names it. A context replaces the addresses (etl_core/contexts.py has the precedence).
 """
 
 from __future__ import annotations
@@ -11,20 +10,25 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, Self
 
-import msgspec
 import platformdirs
-from msgspec import Meta
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-from etl_core.contexts import ContextSettings, chosen_context, in_context, read_contexts
+from etl_core.contexts import ContextName, ContextSettings, chosen_context, in_context
 from etl_core.errors import InvalidInput
-from etl_core.settings_fields import Secret, field_types, read_fields
 
 ALLOW_TAPS = "taps"
 """In `allow_commands`: the Singer taps that `connectors install` has installed."""
 
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 def config_path() -> Path | None:
@@ -43,22 +47,24 @@ def config_path() -> Path | None:
     return path if path.is_file() else None
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(BaseSettings):
     """What a process needs to know before it can ask the database for the rest."""
 
-    database_url: Secret | None = None
+    model_config = SettingsConfigDict(env_prefix="ETL_", extra="forbid", frozen=True)
+
+    database_url: SecretStr | None = None
     """PostgreSQL 15+; unset: an embedded server in the user's data folder."""
-    amqp_url: Secret | None = None
+    amqp_url: SecretStr | None = None
     """RabbitMQ 3.10+; unset: the Postgres transport."""
-    secret_key: Secret | None = None
+    secret_key: SecretStr | None = None
     """Keys that open the secrets kept encrypted, separated by commas; the first encrypts."""
-    allow_commands: tuple[str, ...] = ()
+    allow_commands: Annotated[tuple[str, ...], NoDecode] = ()
     """What command and Singer integrations may run where this process runs, separated by colons: absolute
     paths of programs, folders with a slash at their end (`/opt/etl/bin/`), and `taps` for the Singer taps
     that were installed here."""
     tenant: str | None = None
     """Only this tenant's jobs, where a command or screen shows many."""
-    contexts: dict[str, ContextSettings] = {}
+    contexts: dict[ContextName, ContextSettings] = {}
     """Named databases; of the file."""
     context: str | None = None
     """The one to work in; of what `load_settings` gives: the one that it chose, or None."""
@@ -80,32 +86,60 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A worker silent for so long by Postgres's clock is lost, in seconds."""
     finished_rest: Seconds = 60
     """How long a job shows FINISHED before it rests at READY, in seconds."""
-    keep_days: Annotated[float, Meta(ge=1)] = 90
+    keep_days: Annotated[float, Field(ge=1)] = 90
     """How long ended runs are kept, in days; the audit four times as long."""
-    keep_versions: Annotated[int, Meta(ge=1)] = 200
+    keep_versions: Annotated[int, Field(ge=1)] = 200
     """How many versions of each job's checkpoint are kept, none longer than `keep_days`; always the newest,
     the last good one, and the one that the newest run began from."""
     stop_timeout: Seconds = 8
     """How long a stopping worker waits for the batch in hand, in seconds."""
 
+    @field_validator("allow_commands", mode="before")
+    @classmethod
+    def _separated(cls, given: Any) -> Any:
+        return [entry for entry in given.split(":") if entry] if isinstance(given, str) else given
+
+    @field_validator("allow_commands")
+    @classmethod
+    def _absolute(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if entry != ALLOW_TAPS and (not entry.startswith("/") or ".." in Path(entry).parts):
+                raise ValueError(
+                    f"{entry!r}: give absolute paths of programs, of folders with a slash at their end, "
+                    f"or {ALLOW_TAPS}"
+                )
+            if entry.strip("/") == "":
+                raise ValueError("/ would allow every program on the machine")
+        return entries
+
     limit_patience: Seconds = 60
     """How long a call waits in its worker's hands for a source's rate limit, in seconds; longer, its run is
     parked, and the slot is free."""
 
-    def __post_init__(self) -> None:
-        for entry in self.allow_commands:
-            if entry != ALLOW_TAPS and (not entry.startswith("/") or ".." in Path(entry).parts):
-                raise ValueError(
-                    f"allow_commands: {entry!r}: give absolute paths of programs, of folders with a slash at "
-                    f"their end, or {ALLOW_TAPS}"
-                )
-            if entry.strip("/") == "":
-                raise ValueError("allow_commands: / would allow every program on the machine")
+    @model_validator(mode="after")
+    def _heard_within_lease(self) -> Self:
         if self.heartbeat_interval >= self.lease_timeout:
             raise ValueError(
                 f"heartbeat_interval ({self.heartbeat_interval:g} s) must be shorter than lease_timeout "
                 f"({self.lease_timeout:g} s), or every worker is taken for lost"
             )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file; no `.env` files."""
+        path = config_path()
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        if path is not None:
+            sources.append(TomlConfigSettingsSource(settings_cls, path))
+        return tuple(sources)
 
 
 def load_settings(*, context: str | None = None, **overrides: Any) -> Settings:
@@ -120,43 +154,20 @@ def load_settings(*, context: str | None = None, **overrides: Any) -> Settings:
     settings = _read_settings(overrides)
     name = None if "database_url" in overrides else chosen_context(settings, context)
     if name is None:
-        return msgspec.structs.replace(settings, context=None)
+        return settings.model_copy(update={"context": None}) if settings.context is not None else settings
     return in_context(settings, name)
 
 
 def _read_settings(overrides: dict[str, Any]) -> Settings:
-    path = config_path()
-    try:
-        given = (_of_file(path) if path else {}) | _of_environment() | overrides
-        if isinstance(allowed := given.get("allow_commands"), str):
-            given["allow_commands"] = [entry for entry in allowed.split(":") if entry]
-        contexts = read_contexts(given.pop("contexts", {}))
-        return msgspec.structs.replace(read_fields(Settings, given), contexts=contexts)
-    except InvalidInput as refusal:
-        raise InvalidInput(f"settings{f' ({path})' if path else ''}: {refusal}") from None
-
-
-def _of_file(path: Path) -> dict[str, Any]:
-    import tomllib
+    from etl_core.validation_text import describe
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # no TOML, or no UTF-8
-        raise InvalidInput(str(error)) from None
-
-
-def _of_environment() -> dict[str, Any]:
-    """`ETL_*` of this process, in whichever case."""
-    environ = {name.upper(): value for name, value in os.environ.items()}
-    given: dict[str, Any] = {}
-    for name, kind in field_types(Settings).items():
-        if (text := environ.get(f"ETL_{name.upper()}")) is None:
-            continue
-        try:
-            given[name] = msgspec.json.decode(text) if get_origin(kind) is dict else text
-        except msgspec.DecodeError as error:
-            raise InvalidInput(f"{name}: is no JSON object ({error})") from None
-    return given
+        return Settings(**overrides)
+    except ValidationError as error:
+        where = config_path()
+        raise InvalidInput(f"settings{f' ({where})' if where else ''}: {describe(error)}") from None
+    except ValueError as error:  # a TOML file that does not parse
+        raise InvalidInput(f"settings ({config_path()}): {error}") from None
 
 
 @cache

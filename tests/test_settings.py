@@ -45,14 +45,14 @@ def test_a_variable_goes_before_the_file(file: Path, monkeypatch: pytest.MonkeyP
         ("claim_intervall = 5", ["claim_intervall: unknown field"]),
         (
             "theme = 'pink'\nkeep_versions = 'x'\nread_only = 'maybe'",
-            ["theme: 'pink'", "light", "keep_versions", "read_only"],
+            ["theme: Input should be 'auto', 'dark', 'light'", "keep_versions", "read_only"],
         ),
         ("heartbeat_interval = 10", ["heartbeat_interval (10 s) must be shorter than lease_timeout"]),
         (
             "[contexts.prod]\ncolour = 'pink'\nurl = 'x'",
-            ["contexts.prod.colour: 'pink'", "contexts.prod.url: unknown"],
+            ["contexts.prod.colour: Input should be 'red'", "contexts.prod.url: unknown"],
         ),
-        ("[contexts.'a b']", ["contexts: 'a b'"]),
+        ("[contexts.'a b']", ["contexts.a b", "'a b': letters, digits"]),
         ("contexts = 1", ["contexts"]),
         ("contexts.prod = 1", ["contexts.prod"]),
         ("database_url = 5", ["database_url"]),

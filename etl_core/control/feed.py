@@ -11,17 +11,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
-
-import msgspec
+from typing import Any, Final
 
 from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.store.database import Connection
 from etl_core.store.queries import load
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 _jobs = load("jobs")
 _runs = load("runs")
@@ -41,42 +36,14 @@ class FeedChanges:
     now: datetime
 
 
-class FirstRow:
-    """A row of `job_overview` that reads like the `JobRow` that follows it: the same names, the same values.
-
-    A dashboard's first picture shows such rows: pydantic and its models, which all other rows are, would be
-    a fifth of the time until it is there.
-    """
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: Mapping[str, Any]) -> None:
-        self._record = record
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._record[name]
-        except KeyError:
-            raise AttributeError(name) from None
+_EVERY_FIELD: Final = set(JobRow.model_fields)
 
 
-class _Rows:
-    """Makes rows of records. Made where rows are first read, for it imports pydantic."""
-
-    def __init__(self) -> None:
-        from etl_core.models.job import JobRow
-
-        self._make = JobRow.model_validate
-        self._every_field = set(JobRow.model_fields)
-
-    def __call__(self, record: Mapping[str, Any]) -> JobRow:
-        row = self._make(dict(record))
-        # Each row's own set of the fields that were given is half of its memory, and always the same.
-        object.__setattr__(row, "__pydantic_fields_set__", self._every_field)
-        return row
-
-
-_rows = cache(_Rows)
+def _row(record: Mapping[str, Any]) -> JobRow:
+    row = JobRow.model_validate(dict(record))
+    # Each row's own set of the fields that were given is half of its memory, and always the same.
+    object.__setattr__(row, "__pydantic_fields_set__", _EVERY_FIELD)
+    return row
 
 
 async def read_clock(conn: Connection) -> datetime:
@@ -97,17 +64,16 @@ class JobFeed:
         """The version of each open run that was seen last, by its job."""
 
     async def read_first(self, at_most: int) -> list[JobRow]:
-        """The first jobs by job_name: something to show while `read_all` is under way (`FirstRow`)."""
+        """The first jobs by job_name: something to show while `read_all` is under way."""
         found = _jobs.list_first_jobs(self._conn, tenant=self._tenant, at_most=at_most)
-        return [cast("JobRow", FirstRow(record)) async for record in found]
+        return [_row(record) async for record in found]
 
     async def read_all(self) -> list[JobRow]:
         """Every job, sorted by job_name; forgets what was given before."""
-        row = await asyncio.to_thread(_rows)  # keys are listened to while pydantic is imported
         now = await read_clock(self._conn)
         rows: list[JobRow] = []
         async for record in _jobs.list_jobs(self._conn, tenant=self._tenant):
-            rows.append(row(record))
+            rows.append(_row(record))
             if len(rows) % BREATH == 0:
                 await asyncio.sleep(0)
         self._given = {row.id: row for row in rows}
@@ -156,13 +122,12 @@ class JobFeed:
 
     async def read_health(self) -> Health:
         """Who is alive, and the database's clock."""
-        return msgspec.convert(dict(await _runs.read_health(self._conn)), Health)
+        return Health.model_validate(dict(await _runs.read_health(self._conn)))
 
     async def _by_id(self, ids: list[int]) -> list[JobRow]:
         if not ids:
             return []
-        row = _rows()
-        return [row(record) async for record in _jobs.list_jobs_by_id(self._conn, ids=ids)]
+        return [_row(record) async for record in _jobs.list_jobs_by_id(self._conn, ids=ids)]
 
     def _remember(self, fresh: list[JobRow]) -> list[JobRow]:
         changed = [row for row in fresh if self._given.get(row.id) != row]

@@ -1,22 +1,26 @@
-"""Who is alive, and what bars everything. Structs: a dashboard's first picture waits for no pydantic."""
+"""Who is alive, and what bars everything."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
+from pydantic import BaseModel, ConfigDict
 
 
-class WidePause(msgspec.Struct, frozen=True):
+class WidePause(BaseModel):
     """A pause of everything (`tenant` None) or of a whole tenant."""
+
+    model_config = ConfigDict(frozen=True)
 
     tenant: str | None
     paused_by: str
     reason: str
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Health(BaseModel):
     """The state of the installation, by the database's clock."""
+
+    model_config = ConfigDict(frozen=True)
 
     now: datetime
     database: str

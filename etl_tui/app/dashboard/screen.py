@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +13,8 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from etl_core.control.feed import FeedChanges
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter, parse_filter
 from etl_tui.app.commands.command import JOBS
 from etl_tui.app.commands.registry import bindings
@@ -41,10 +42,6 @@ from etl_tui.app.preferences import Preferences
 from etl_tui.app.terminal.alerts import Alerts
 from etl_tui.app.terminal.steady import SteadyApp
 from etl_tui.app.views.switch import ViewSwitch
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 TICK_SECONDS = 1.0
 GLANCE_SECONDS = 10.0
@@ -125,23 +122,16 @@ class Dashboard(ArrangementCommands):
 
     # What Live shows
 
-    def show_first(self, jobs: Sequence[JobRow], *, are_all: bool) -> None:
-        """The first ones by name, with every one to follow: shown where they would be first anyway."""
+    def show_first(self, jobs: Sequence[JobRow]) -> None:
+        """The first ones by name, with all of them to follow: shown where they would be first anyway."""
         usual = replace(ViewChoice(), columns=self._view.columns, preview=self._view.preview)
         if self._left_at is None and self._view == usual:
-            if are_all:
-                self._header.show_totals(jobs)
+            self._jobs = {job.id: job for job in jobs}  # keys that arrange have something to arrange
             self._grid.show_jobs(jobs)
             self._message.show_job(self._grid.selected)
             self._preview.show(self._grid.selected_line, at_once=True)
             self._tick()
             self._first_shown()
-
-    async def drawn(self) -> None:
-        """Returns when what was shown stands on the terminal."""
-        drawn = asyncio.Event()
-        self.call_after_refresh(drawn.set)
-        await drawn.wait()
 
     def show_all(self, jobs: Sequence[JobRow]) -> None:
         """Every job there is."""

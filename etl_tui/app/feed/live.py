@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from etl_core.control.feed import FeedChanges
 from etl_core.errors import EtlError, Unreachable
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_tui.app.feed.source import JobSource
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 LOOK_EVERY = 1.0
 COALESCE = 0.25
@@ -32,8 +30,7 @@ FIRST_ROWS = 120
 class LiveListener(Protocol):
     """Who shows it. Called in the loop of the screen, one at a time."""
 
-    def show_first(self, jobs: Sequence[JobRow], *, are_all: bool) -> None: ...
-    async def drawn(self) -> None: ...
+    def show_first(self, jobs: Sequence[JobRow]) -> None: ...
     def show_all(self, jobs: Sequence[JobRow]) -> None: ...
     def show_changes(self, changes: FeedChanges) -> None: ...
     def show_health(self, health: Health) -> None: ...
@@ -107,9 +104,9 @@ class Live:
         await self._show_health()
         if self._is_new:
             self._is_new = False
-            if first := await self._source.read_first(FIRST_ROWS):
-                self._listener.show_first(first, are_all=len(first) < FIRST_ROWS)
-                await self._listener.drawn()
+            first = await self._source.read_first(FIRST_ROWS)
+            if len(first) == FIRST_ROWS:
+                self._listener.show_first(first)
         self._listener.show_all(await self._source.read_all())
         self._reconcile_at = time.monotonic() + RECONCILE_EVERY
 

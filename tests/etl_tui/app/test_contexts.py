@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from etl_core.contexts import ContextSettings
 from etl_core.control.access import read_refusal
 from etl_core.control.jobs import run_now
 from etl_core.errors import Conflict
@@ -45,11 +46,11 @@ async def test_goes_from_one_to_another_and_changes_nothing_where_it_may_not(
     await add_job("payments", status="FAILED", retry_count=1)
     async with temporary_database(postgres_url, template=template) as empty:
         contexts = {
-            "prod": {"database_url": database_url, "production": True},
-            "down": {"database_url": NOWHERE},
-            "empty": {"database_url": empty, "colour": "yellow"},
-            "reader": {"database_url": reader_url},
-            "lost": {"database_url": "env:NOT_SET_ANYWHERE"},
+            "prod": ContextSettings.model_validate({"database_url": database_url, "production": True}),
+            "down": ContextSettings.model_validate({"database_url": NOWHERE}),
+            "empty": ContextSettings.model_validate({"database_url": empty, "colour": "yellow"}),
+            "reader": ContextSettings.model_validate({"database_url": reader_url}),
+            "lost": ContextSettings.model_validate({"database_url": "env:NOT_SET_ANYWHERE"}),
         }
 
         def settings_in(name: str | None) -> Settings:
@@ -112,7 +113,7 @@ async def test_who_comes_back_finds_what_was_left(
 ) -> None:
     for name in ("github", "gitlab", "gitea", "jira"):
         await add_job(name)
-    here = {"database_url": database_url}
+    here = ContextSettings.model_validate({"database_url": database_url})
     contexts = {"prod": here, "other": here}
 
     def settings_in(name: str | None) -> Settings:
