@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
+from etl_core.models.job import JobRow
 
 
 def new_failures(before: Mapping[int, JobRow], after: Iterable[JobRow]) -> list[JobRow]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import Tone, status_word, tone_of
 from etl_tui.app.look.cells import clean
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 NO_INTEGRATION = "no integration"
 _URGENCY = (Tone.FAILED, Tone.WAITING, Tone.RUNNING, Tone.FINISHED, Tone.READY, Tone.OFF)
@@ -34,7 +32,7 @@ class Group:
     folded: bool = False
 
 
-Line: TypeAlias = "JobRow | Group"
+Line: TypeAlias = JobRow | Group
 
 
 def next_grouping(grouping: Grouping | None) -> Grouping | None:
@@ -91,7 +89,7 @@ def find_line(lines: Sequence[Line], wanted: Line, near: int, grouping: Grouping
     """Where a job or group is now; a job that is folded away is at its group. `near` is looked at first."""
     if near < len(lines) and is_same(lines[near], wanted):
         return near
-    home = group_name(wanted, grouping) if grouping and not isinstance(wanted, Group) else None
+    home = group_name(wanted, grouping) if grouping and isinstance(wanted, JobRow) else None
     found = None
     for index, line in enumerate(lines):
         if is_same(line, wanted):

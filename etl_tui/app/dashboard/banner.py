@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from etl_core.models.health import Health, WidePause
 from etl_core.rules.job_tone import Tone
 from etl_core.store.migration_files import discover
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health, WidePause
 
 
 class Banner(StyledLine):

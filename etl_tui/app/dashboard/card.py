@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.segment import Segment
 from rich.style import Style
 
+from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import NOTHING, ago_text
 from etl_core.rules.intervals import short_interval
 from etl_core.rules.job_tone import status_word, tone_of
@@ -16,9 +17,6 @@ from etl_tui.app.dashboard.columns import Moment, full_name
 from etl_tui.app.dashboard.layout import gutter
 from etl_tui.app.look.cells import clean, cut, fit, width_of
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 CARD_LINES: Final = 6
 KEYS: Final = " r run  s settings  o on/off "

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.segment import Segment
 from textual.strip import Strip
 
+from etl_core.models.job import JobRow
 from etl_tui.app.dashboard.arrangement import Group, Line
 from etl_tui.app.dashboard.card import CARD_LINES, draw_card
 from etl_tui.app.dashboard.form import Scene
 from etl_tui.app.dashboard.group_line import group_strip
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    pass
 
 LEAST_CELLS: Final = 38
 """A card is at least so wide where the terminal is."""
@@ -99,7 +97,7 @@ class CardsForm:
             segments: list[Segment] = []
             for index in range(first, end):
                 job = self._lines[index]
-                if not isinstance(job, Group):
+                if isinstance(job, JobRow):
                     moment = scene.moment(job, index)
                     segments += draw_card(job, moment, look, self._cells)[y - self._tops[band]]
             strip = Strip(segments).adjust_cell_length(self._width, look.text)

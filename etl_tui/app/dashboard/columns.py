@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import NOTHING, ago_text
 from etl_core.rules.counts_text import rate_text
 from etl_core.rules.intervals import short_interval
 from etl_core.rules.notes import next_text, note_text, running_rate
 from etl_tui.app.dashboard.arrangement import integration_text
 from etl_tui.app.look.cells import clean, cut, fit, width_of
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 JOB: Final = "JOB"
 TENANT: Final = "TENANT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from etl_core.errors import InvalidInput
+from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import JobFilter, completions, parse_filter
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.commands.host import CommandApp
@@ -23,9 +24,6 @@ from etl_tui.app.look.slash_line import SlashInput, SlashLine
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
 from etl_tui.app.preferences import Preferences
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 LONGEST_TEXT = 500
 TOLD_CELLS = 46

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from textual.strip import Strip
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_tui.app.dashboard.arrangement import Line
 from etl_tui.app.dashboard.columns import Moment
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence, Set
-from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Region, Size
@@ -16,6 +15,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_tui.app.dashboard.arrangement import (
     Group,
     Grouping,
@@ -33,10 +34,6 @@ from etl_tui.app.dashboard.rows_form import RowsForm
 from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.changed_span import changed_span
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 
 class JobGrid(ScrollView, can_focus=False):
@@ -100,7 +97,7 @@ class JobGrid(ScrollView, can_focus=False):
     def selected(self) -> JobRow | None:
         """The job under the cursor; None on the line of a group."""
         line = self.selected_line
-        return None if isinstance(line, Group) else line
+        return line if isinstance(line, JobRow) else None
 
     @property
     def selected_line(self) -> Line | None:
@@ -187,7 +184,7 @@ class JobGrid(ScrollView, can_focus=False):
             len(lines) == len(self._lines)
             and self._grouping is None
             and all(
-                not isinstance(new, Group) and not isinstance(old, Group) and new.id == old.id
+                isinstance(new, JobRow) and isinstance(old, JobRow) and new.id == old.id
                 for new, old in zip(lines, self._lines, strict=True)
             )
         )

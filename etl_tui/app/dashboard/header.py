@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import ago_text, span_text
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.dashboard.totals import count_states, state_of, totals_bar, totals_pieces
 from etl_tui.app.look.cells import clean, width_of
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 TITLE = "ETL Jobs Dashboard"
 SUBTITLE = "Monitor and control your autonomous data synchronization jobs"

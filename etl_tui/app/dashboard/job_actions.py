@@ -12,6 +12,8 @@ import asyncpg
 
 from etl_core.control.audit import Actor
 from etl_core.errors import EtlError, InvalidInput
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow, JobSettingsRequest
 from etl_core.rules.moments import parse_moment
 from etl_core.rules.possible import why_not_cancel, why_not_clear, why_not_run
 from etl_core.rules.why import why
@@ -24,8 +26,6 @@ from etl_tui.app.feed.source import JobSource
 from etl_tui.app.look.theme import Look
 
 if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow, JobSettingsRequest
     from etl_tui.app.actions.action import Action, Doing
     from etl_tui.app.actions.bulk_run import BulkRun
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import asyncpg
 
 from etl_core.control.audit import Actor
+from etl_core.models.job import JobRow
 from etl_core.rules.job_filter import completions, parse_filter
 from etl_tui.app.commands.command import Command
 from etl_tui.app.commands.host import CommandScreen
@@ -19,9 +19,6 @@ from etl_tui.app.dashboard.job_order import SORTABLE
 from etl_tui.app.dashboard.marks import MARK, Marks
 from etl_tui.app.dashboard.message_line import MessageLine
 from etl_tui.app.feed.clock import DatabaseClock
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 MANY = 200
 """Marked jobs from which on hints are not judged by each of them: they are drawn with every move."""

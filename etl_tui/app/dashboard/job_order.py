@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from etl_core.errors import InvalidInput
+from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import Tone, tone_of
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 BY_NAME: Final = "JOB"
 STATUS: Final = "STATUS"
-Key: TypeAlias = "Callable[[JobRow], Any]"
+Key: TypeAlias = Callable[[JobRow], Any]
 
 _URGENCY: Final = (Tone.FAILED, Tone.WAITING, Tone.RUNNING, Tone.READY, Tone.FINISHED, Tone.OFF)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import status_word, tone_of
 from etl_tui.app.dashboard.arrangement import Grouping
 from etl_tui.app.dashboard.columns import (
@@ -22,9 +23,6 @@ from etl_tui.app.dashboard.columns import (
 from etl_tui.app.dashboard.job_order import STATUS
 from etl_tui.app.dashboard.marks import MARK
 from etl_tui.app.look.cells import cut, fit
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 STATUS_CELLS: Final = 10
 LEAST_NOTE: Final = 14

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual.timer import Timer
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.rules.job_sentence import job_sentence
 from etl_core.rules.job_tone import Tone, tone_of
 from etl_tui.app.commands.host import sentence_keys
@@ -14,10 +14,6 @@ from etl_tui.app.feed.clock import DatabaseClock
 from etl_tui.app.look.cells import clean
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 _NO_JOBS = "no jobs yet; etl-tui jobs add makes one"
 MESSAGE_SECONDS = 10

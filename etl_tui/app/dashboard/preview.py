@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.geometry import Region
@@ -11,6 +10,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from etl_core.models.health import Health
 from etl_tui.app.dashboard.arrangement import Group, Line
 from etl_tui.app.dashboard.preview_lines import Lines, group_lines, job_lines
 from etl_tui.app.feed.clock import DatabaseClock
@@ -18,9 +18,6 @@ from etl_tui.app.look.cells import cut, width_of
 from etl_tui.app.look.changed_span import changed_span
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
 
 DELAY_SECONDS = 0.15
 """The cursor must rest so long: a key that is held sends no previews."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from etl_core.models.health import Health
+from etl_core.models.job import JobRow
 from etl_core.rules.clock_text import ago_text, clock_text
 from etl_core.rules.counts_text import result_sentence
 from etl_core.rules.intervals import short_interval
@@ -17,10 +19,6 @@ from etl_tui.app.dashboard.totals import TONES, count_states, totals_bar
 from etl_tui.app.look.cells import clean, wrap
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobRow
 
 LABEL_CELLS: Final = 14
 MOST_ERROR_LINES: Final = 8

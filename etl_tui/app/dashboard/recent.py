@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
-
+from etl_core.models.job import JobRow
 
 SHOWN_SECONDS: Final = 3.0
 

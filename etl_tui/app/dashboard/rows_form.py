@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rich.segment import Segment
 from textual.strip import Strip
 
+from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import tone_of
 from etl_tui.app.dashboard.arrangement import Group, Line
 from etl_tui.app.dashboard.columns import Moment
@@ -15,9 +16,6 @@ from etl_tui.app.dashboard.form import Scene
 from etl_tui.app.dashboard.group_line import group_strip
 from etl_tui.app.dashboard.layout import Layout
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 CACHED_ROWS = 512
 """More than any screen has lines; beyond it the cache starts anew."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from etl_core.models.job import JobRow
 from etl_core.rules.job_tone import Tone
 from etl_tui.app.look.cells import width_of
 from etl_tui.app.look.styled_line import Piece
 from etl_tui.app.look.theme import Look
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 TONES: Mapping[str, Tone] = {
     "failed": Tone.FAILED,

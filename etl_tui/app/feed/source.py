@@ -11,11 +11,11 @@ import asyncpg
 from etl_core.control.audit import Actor
 from etl_core.control.feed import FeedChanges, JobFeed
 from etl_core.errors import Conflict, EtlError, Unreachable
+from etl_core.models.health import Health
+from etl_core.models.job import JobDetails, JobRow
 
 if TYPE_CHECKING:
     from etl_core.broker.protocol import Broker
-    from etl_core.models.health import Health
-    from etl_core.models.job import JobDetails, JobRow
 
 ANSWER_TIMEOUT = 15.0
 """How long the database may take over one question before the connection counts as lost, in seconds."""

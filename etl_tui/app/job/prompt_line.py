@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
+from etl_tui.app.look.slash_line import SlashInput
 from etl_tui.app.look.styled_line import Piece, StyledLine
 from etl_tui.app.look.theme import Look
-
-
-class _PromptInput(Input):
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", show=False)]
-
-    def action_give_up(self) -> None:
-        self.post_message(PromptLine.GivenUp())
 
 
 class PromptLine(Horizontal):
@@ -49,7 +40,7 @@ class PromptLine(Horizontal):
     def __init__(self, look: Look) -> None:
         super().__init__()
         self._look = look
-        self._input = _PromptInput(compact=True, max_length=500, select_on_focus=False)
+        self._input = SlashInput(compact=True, max_length=500, select_on_focus=False)
         self._slash = StyledLine(look, "prompt-slash")
         self._slash.add_class("slash")
         self._told = StyledLine(look, "prompt-told")
@@ -91,3 +82,8 @@ class PromptLine(Horizontal):
         event.stop()
         self.set_class(bool(self.text), "-shown")
         self.post_message(self.Kept())
+
+    @on(SlashInput.GivenUp)
+    def _give_up(self, event: SlashInput.GivenUp) -> None:
+        event.stop()
+        self.post_message(self.GivenUp())

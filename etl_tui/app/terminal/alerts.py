@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from etl_core.models.job import JobRow
 from etl_core.rules.new_failures import new_failures
 from etl_tui.app.terminal.escapes import BELL, notification
-
-if TYPE_CHECKING:
-    from etl_core.models.job import JobRow
 
 Notify = Literal["off", "bell", "desktop"]
 AT_MOST_EVERY: Final = 5.0
