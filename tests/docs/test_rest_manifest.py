@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from etl_core.store.database import Connection
+from tests.support.ports import free_ports
 from workers.connectors.rest.manifest import read_manifest
 from workers.connectors.rest.manifest.auth import Auth
 from workers.connectors.rest.manifest.model import Manifest
@@ -36,12 +36,6 @@ PROJECTS = "  projects: {path: /projects, key: [id]}\n"
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.splitlines()[0][:40])
@@ -67,7 +61,7 @@ def test_its_tables_name_every_field() -> None:
 async def test_its_steps_lead_to_a_job_that_loads_data(
     tmp_path: Path, database_url: str, db: Connection
 ) -> None:
-    script = "set -e\n" + "\n".join(blocks("sh")).replace("8377", str(free_port())) + "\nwait || true\n"
+    script = "set -e\n" + "\n".join(blocks("sh")).replace("8377", str(free_ports(1)[0])) + "\nwait || true\n"
     # The next command reads what this one serves.
     script = script.replace(
         "export SHOP_TOKEN", "until grep -q serving shop.log; do sleep 0.1; done\nexport SHOP_TOKEN"

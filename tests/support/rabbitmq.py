@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.support import process_guard
+from tests.support.ports import free_ports
 from tests.support.rabbitmq_parts import link_needed_parts
 from tests.support.rabbitmq_programs import NoRabbitMQError, Programs, find_programs
 from tests.support.relay import Relay
@@ -34,7 +35,7 @@ class RabbitMQ:
         self.folder = folder
         """All that it keeps and tells."""
         self._programs = programs or find_programs()
-        self.ports = _free_ports(4)
+        self.ports = free_ports(4)
         self._port, self._dist_port, self._epmd_port, self._tls_port = self.ports
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -256,11 +257,3 @@ class ForeignRabbitMQ:
     def close(self) -> None:
         """End for good."""
         self._relay.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

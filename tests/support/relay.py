@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import threading
 from collections.abc import Coroutine
 from typing import Any
+
+from tests.support.ports import free_ports
 
 
 class Relay:
@@ -28,9 +29,7 @@ class Relay:
         self._links: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        [self.port] = free_ports(1)
 
     def open(self) -> None:
         """Accept connections, always on the same port."""

@@ -7,7 +7,7 @@ they are in each. So it is seen at a glance what a look without colours does not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, count, groupby, product
 from pathlib import Path
 from string import ascii_letters
@@ -87,6 +87,3 @@ def differences(wanted: Drawing | None, found: Drawing) -> Iterator[str]:
 def _letters() -> Iterator[str]:
     """a, b, ... Z, aa, ab, ..."""
     return ("".join(letters) for length in count(1) for letters in product(ascii_letters, repeat=length))
-
-
-__all__: Sequence[str] = ("differences", "read_sheet", "write_sheet")

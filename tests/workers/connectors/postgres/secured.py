@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.ports import free_ports
 from tests.support.postgres15 import Programs, place_of_postgres15
 
 PASSWORD = "geheim: das Passwort"
@@ -52,7 +52,7 @@ class Pair(NamedTuple):
 @contextmanager
 def start_pair() -> Iterator[Pair]:
     with place_of_postgres15() as programs:
-        pair = Pair(programs.folder, _free_port(), _free_port())
+        pair = Pair(programs.folder, *free_ports(2))
         data = programs.make("primary")
         (data / "pg_hba.conf").write_text(_HBA)
         _certify(programs)
@@ -70,13 +70,6 @@ def start_pair() -> Iterator[Pair]:
             open_to_network = ("ssl=off", "listen_addresses=127.0.0.1")
             with programs.serving(standby, *_STANDBY, *open_to_network, port=pair.standby_port):
                 yield pair
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _certify(programs: Programs) -> None:
