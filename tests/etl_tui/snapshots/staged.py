@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from etl_core.settings import load_settings
 from etl_tui.app.app import DashboardApp
@@ -37,12 +38,16 @@ _ENDLESS: Final = ("live", "watch", "follow", "repair")
 
 @contextmanager
 def standing_still(now: datetime) -> Iterator[None]:
-    """The clock of the screens, and the zone in which they tell times."""
+    """The clock of the screens, the zone in which they tell times, and the cursor in a field."""
     zone = os.environ.get("TZ")
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:
-        with patch.object(DatabaseClock, "now", lambda _: now):
+        with (
+            patch.object(DatabaseClock, "now", lambda _: now),
+            patch.object(Input, "_toggle_cursor", lambda _: None),
+            patch.object(TextArea, "_toggle_cursor_blink_visible", lambda _: None),
+        ):
             yield
     finally:
         if zone is None:

@@ -6,7 +6,6 @@ A program is driven from screen to screen once in each look, and made larger and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -37,11 +36,6 @@ class Stop(NamedTuple):
     name: str
     keys: Sequence[str]
     told: str
-    over: bool = False
-    """It lies over another screen, or is much like it: seen in the smallest size, and large in one look."""
-
-
-Over: Final = partial(Stop, over=True)
 
 
 def typed(text: str) -> list[str]:
@@ -51,25 +45,25 @@ def typed(text: str) -> list[str]:
 
 JOBS: Final = (
     Stop("jobs", (), "ETL Jobs"),
-    Over("filter", ("slash", *typed("status:failed")), " of 15"),
-    Over("preview-off", ("escape", "escape", "p"), "ETL Jobs"),
+    Stop("filter", ("slash", *typed("status:failed")), " of 15"),
+    Stop("preview-off", ("escape", "escape", "p"), "ETL Jobs"),
     Stop("cards", ("p", "v"), "Interval"),
     Stop("groups", ("v", "b"), "12 jobs"),
-    Over("marked", ("b", "b", "b", "j", "space", "space"), "2 marked"),
-    Over("run-many", ("r",), "can"),
-    Over("settings-of-many", ("escape", "s"), "Settings"),
-    Over("settings", ("escape", "escape", "G", "s"), "Settings"),
-    Over("settings-refused", ("backspace", "backspace", *typed("5m")), "must"),
-    Over("cancel", ("escape", *"gjjj", "c"), "Cancel"),
-    Over("snooze", ("escape", "S", *typed("2h")), "Does not start"),
-    Over("hold", ("escape", "H"), "Because"),
-    Over("run-full", ("escape", "g", "F"), "Streams"),
-    Over("columns", ("escape", "w"), "Columns"),
-    Over("views", ("escape", "apostrophe"), "Views"),
-    Over("contexts", ("escape", "at"), "failed of"),
-    Over("palette", ("escape", "ctrl+p"), "Commands"),
-    Over("line", ("escape", "colon", *typed("sn")), "snooze"),
-    Over("keys", ("escape", "question_mark"), "The next job"),
+    Stop("marked", ("b", "b", "b", "j", "space", "space"), "2 marked"),
+    Stop("run-many", ("r",), "can"),
+    Stop("settings-of-many", ("escape", "s"), "Settings"),
+    Stop("settings", ("escape", "escape", "G", "s"), "Settings"),
+    Stop("settings-refused", ("backspace", "backspace", *typed("5m")), "must"),
+    Stop("cancel", ("escape", *"gjjj", "c"), "Cancel"),
+    Stop("snooze", ("escape", "S", *typed("2h")), "Does not start"),
+    Stop("hold", ("escape", "H"), "Because"),
+    Stop("run-full", ("escape", "g", "F"), "Streams"),
+    Stop("columns", ("escape", "w"), "Columns"),
+    Stop("views", ("escape", "apostrophe"), "Views"),
+    Stop("contexts", ("escape", "at"), "failed of"),
+    Stop("palette", ("escape", "ctrl+p"), "Commands"),
+    Stop("line", ("escape", "colon", *typed("sn")), "snooze"),
+    Stop("keys", ("escape", "question_mark"), "The next job"),
     Stop("queues", ("escape", "2"), "extract"),
     Stop("workers", ("3",), "etl-1"),
     Stop("schedule", ("4",), " IN JOB"),
@@ -77,28 +71,28 @@ JOBS: Final = (
 )
 JOB: Final = (
     Stop("job-overview", (), " succeeded"),
-    Over("job-run-range", ("b", "right", "tab"), "Rows/s"),
+    Stop("job-run-range", ("b", "right", "tab"), "Rows/s"),
     Stop("job-checkpoint", ("escape", "2"), "stream-00"),
-    Over("job-checkpoint-search", ("slash", *typed("octo")), "lines"),
+    Stop("job-checkpoint-search", ("slash", *typed("octo")), "lines"),
     Stop("job-checkpoint-json", ("escape", "v"), "{"),
     Stop("job-checkpoint-diff", ("v", "d"), "@@"),
-    Over("job-rewind", ("d", "w"), "What will happen"),
-    Over("job-clear", ("escape", "X"), "everything again"),
+    Stop("job-rewind", ("d", "w"), "What will happen"),
+    Stop("job-clear", ("escape", "X"), "everything again"),
     Stop("job-runs", ("escape", "3"), "411 new"),
     Stop("job-runs-compared", ("space", "j", "j"), "records "),
     Stop("job-log", ("escape", "4"), "4 lines"),
     Stop("job-rejects", ("5",), '"id": 1'),
-    Over("job-reject-drop", ("d",), "Drop"),
+    Stop("job-reject-drop", ("d",), "Drop"),
     Stop("job-audit", ("escape", "6"), "switched it on"),
-    Over("job-keys", ("question_mark",), "What was done"),
+    Stop("job-keys", ("question_mark",), "What was done"),
     Stop("run-stages", ("escape", "3", "g", "enter"), "POINT"),
-    Over("run-log", ("2",), "4 lines"),
-    Over("run-rejects", ("3",), '"id": 1'),
+    Stop("run-log", ("2",), "4 lines"),
+    Stop("run-rejects", ("3",), '"id": 1'),
 )
 OTHERS: Final = {
     "empty": (Stop("job-without-checkpoint", ("2",), "no version yet"),),
     "listed": (Stop("job-checkpoint-a-list", ("2",), "no JSON object"),),
-    "kind": (Over("job-edit", ("2", "e"), "held until"),),
+    "kind": (Stop("job-edit", ("2", "e"), "held until"),),
 }
 """Of jobs of these names."""
 
@@ -159,10 +153,8 @@ async def _travel(
     for stop in stops:
         await pilot.press(*stop.keys)
         await until_shown(pilot, stop.told)
-        there = sizes if not stop.over else (SMALL, LARGE) if look == "dark" else (SMALL,)
-        for size in there:
+        for size in sizes:
             if size != pilot.app.size:
                 await pilot.resize_terminal(*size)
             await album.look(pilot, stop.name, size, look)
-        if there[-1] != SMALL:
-            await pilot.resize_terminal(*SMALL)
+        await pilot.resize_terminal(*SMALL)
