@@ -164,10 +164,10 @@ async def test_processes_and_one_that_is_killed(database_url: str) -> None:
     """What the killed one held is lost, and the limit is not passed."""
     program = [sys.executable, "-m", "tests.workers.spending", database_url, "600"]
     killed = await asyncio.create_subprocess_exec(*program, "held", stdin=PIPE, stdout=PIPE)
+    assert killed.stdout is not None
+    lines = [await killed.stdout.readline()]  # before the others, who may spend all of it in that time
     others = [await asyncio.create_subprocess_exec(*program, stdout=PIPE) for _ in range(2)]
     processes = [killed, *others]
-    assert killed.stdout is not None
-    lines = [await killed.stdout.readline()]
     killed.kill()
     for process in processes:
         told, _ = await process.communicate()
